@@ -1,0 +1,1 @@
+"""All six notebooks in one command: running them, their pages, their summary."""

@@ -1,0 +1,1 @@
+"""What the board gets: reading, running, checking and publishing an int8 model."""

@@ -1,0 +1,1 @@
+"""The learner's steps: data, training, the deployed graph, figures and exercises."""
