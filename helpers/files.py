@@ -45,10 +45,9 @@ def explained(doing, path):
     """
     remedies = {
         errno.ENOSPC: "free some space on that disk and run this again",
-        errno.EDQUOT: "free some space in your quota and run this again",
-        errno.EROFS: "that disk is read-only: let ARTIFACTS_DIR name a folder elsewhere",
-        errno.EACCES: "allow it, or let ARTIFACTS_DIR name a folder that you may change",
-        errno.EPERM: "allow it, or let ARTIFACTS_DIR name a folder that you may change",
+        errno.EROFS: "let ARTIFACTS_DIR name a folder on a disk that is not read-only",
+        errno.EACCES: "let ARTIFACTS_DIR name a folder that you may change",
+        errno.EPERM: "let ARTIFACTS_DIR name a folder that you may change",
         errno.ENOENT: "the folder is gone, perhaps removed meanwhile: run this again",
     }
     try:
@@ -146,7 +145,7 @@ def remove_leftovers(folder):
 
 
 def _swap(staged, path):
-    """Put the folder `staged` in the place of `path`; `staged` then holds the old one."""
+    """Put `staged` in the place of `path`, and what was there in that of `staged`."""
     if not path.exists():
         os.rename(staged, path)
     elif not _exchange(staged, path):

@@ -48,6 +48,9 @@ def _put_back(saved, descriptor):
 @contextlib.contextmanager
 def _python_streams_held(held):
     # In a notebook sys.stdout is not file descriptor 1: hold it back as well.
-    with open(os.dup(held.fileno()), "w", encoding="utf-8", buffering=1) as text:
-        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-            yield
+    with (
+        open(os.dup(held.fileno()), "w", encoding="utf-8", buffering=1) as text,
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+    ):
+        yield
