@@ -62,7 +62,7 @@ def open_run(notebook, variables):
 class Run:
     """The artifacts of one run, as one notebook reads and writes them.
 
-    Whatever the notebook has loaded through it counts as what its results are made from.
+    What the notebook has loaded through it counts as what its results are made from.
 
     Parameters
     ----------
@@ -297,9 +297,10 @@ class Run:
     def _refusal(self, artifact, problem):
         notebook = notebook_path(artifact[:2]).stem
         return TutorialError(
-            f"{shown(self.path(artifact))} {problem}; notebook {notebook} makes it: run "
-            f"all its cells in JupyterLab, or run `papermill notebooks/{notebook}.ipynb "
-            f"out.ipynb -p save_model_name {self.name}`."
+            f"{shown(self.path(artifact))} {problem}; notebook {notebook} makes it: "
+            "run all its cells in JupyterLab, or run "
+            f"`papermill notebooks/{notebook}.ipynb out.ipynb "
+            f"-p save_model_name {self.name}`."
         )
 
 
@@ -313,7 +314,7 @@ def published_files(folder):
     Returns
     -------
     dict of str to str
-        SHA-256 by path inside the folder.
+        SHA-256 by path.
 
     Raises
     ------
