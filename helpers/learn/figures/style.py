@@ -1,11 +1,12 @@
 """How every figure looks, and how it gets onto the page with a text for who can't see.
 
 Colours are from the palette of Okabe and Ito, which readers with any kind of colour
-blindness can tell apart (Color Universal Design, 2008); no figure relies on colour alone.
+blindness can tell apart (Color Universal Design, 2008); nothing is told by colour alone.
 """
 
 import base64
 import io
+import sys
 
 INK, GREY = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -63,12 +64,13 @@ def show(figure, alt, dots_per_inch=96):
     ----------
     figure : matplotlib.figure.Figure
     alt : str
-        What the picture shows, for who cannot see it. It must be true for every value of
-        the parameters.
+        What the picture shows, for who cannot see it, true for all parameters.
     dots_per_inch : int
     """
     from IPython.display import display
 
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)  # or it would be shown twice
     png = io.BytesIO()
     # Without the software's version in it, equal figures are equal bytes.
     figure.savefig(png, dpi=dots_per_inch, metadata={"Software": None})

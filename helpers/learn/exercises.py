@@ -1,0 +1,155 @@
+"""The checkers of "Check yourself": each says what is wrong, not only that it is.
+
+A checker prints one line. A stub left untouched (it returns ``...``) is no error, so a
+batch run goes on; neither is a wrong answer.
+"""
+
+import numpy as np
+
+UNTOUCHED = "Not tried yet: replace the ... by your answer and run this cell again."
+
+
+def check_accuracy(accuracy):
+    """Check the exercise of notebook 1.
+
+    Parameters
+    ----------
+    accuracy : callable
+        From two arrays of equal length to the share of equal entries in percent.
+    """
+    predictions, labels = np.array([7, 2, 1, 0]), np.array([7, 2, 1, 9])
+    print(_verdict(lambda: accuracy(predictions, labels), _judge_accuracy))
+
+
+def _judge_accuracy(answer):
+    if not _is_number(answer):
+        return f"It returns {_kind(answer)}, but an accuracy is one number."
+    if np.isclose(answer, 75):
+        return ""
+    hints = {
+        0.75: "That is the share, as a fraction of 1: multiply by 100 for percent.",
+        3: "That is the number of right answers: divide by how many there are.",
+        300: "Divide by how many answers there are: use the mean, not the sum.",
+        25: "That is the share of wrong answers.",
+        0.25: "That is the share of wrong answers, and a fraction of 1.",
+    }
+    for value, hint in hints.items():
+        if np.isclose(answer, value):
+            return hint
+    return f"For 3 of 4 right answers it returns {answer:g}, but 75 is expected."
+
+
+def check_to_board_bytes(to_board_bytes):
+    """Check the exercise of notebook 2.
+
+    Parameters
+    ----------
+    to_board_bytes : callable
+        From an array of uint8 to the same pixels as int8, 128 subtracted.
+    """
+    image = np.array([[0, 1, 127], [128, 200, 255]], np.uint8)
+    print(_verdict(lambda: to_board_bytes(image.copy()), _judge_board_bytes))
+
+
+def _judge_board_bytes(answer):
+    if not isinstance(answer, np.ndarray):
+        return f"It returns {_kind(answer)}, but an array is expected."
+    if answer.shape != (2, 3):
+        return f"The shape changed from (2, 3) to {answer.shape}; it must stay."
+    values = dict(zip((0, 1, 127, 128, 200, 255), answer.ravel().tolist(), strict=True))
+    if values[0] == 128:
+        return (
+            "A black pixel (0) becomes 128: the subtraction wrapped around. Widen the "
+            "type first, for example with .astype(np.int16)."
+        )
+    if values[0] == 0 and values[255] == -1:
+        return (
+            "A white pixel (255) becomes -1: the bytes were converted to int8 without "
+            "subtracting 128, and large values wrapped around."
+        )
+    if values[0] == -127:
+        return "A black pixel (0) becomes -127: subtract 128, not 127."
+    if list(values.values()) != [-128, -127, -1, 0, 72, 127]:
+        return f"Pixels 0, 128 and 255 become {values[0]}, {values[128]} and " + (
+            f"{values[255]}, but -128, 0 and 127 are expected."
+        )
+    if answer.dtype != np.int8:
+        return f"The values are right, but their type is {answer.dtype}, not int8."
+    return ""
+
+
+def check_same_padding(same_padding):
+    """Check the first exercise of notebook 3.
+
+    Parameters
+    ----------
+    same_padding : callable
+        From the side of a filter (odd) to the padding that keeps a picture's size.
+    """
+    print(_verdict(lambda: _each(same_padding, (1, 3, 5, 7)), _judge_same_padding))
+
+
+def _judge_same_padding(answers):
+    for side, padding in answers.items():
+        if not _is_number(padding):
+            return f"For F = {side} it returns {_kind(padding)}, not a number."
+        size = 28 - side + 2 * padding + 1
+        if size != 28:
+            return (
+                f"For F = {side} it returns P = {padding:g}; a picture of 28 would "
+                f"become {size:g} by the formula. Solve 28 - F + 2P + 1 = 28 for P."
+            )
+    return ""
+
+
+def check_depthwise_parameters(depthwise_parameters):
+    """Check the second exercise of notebook 3.
+
+    Parameters
+    ----------
+    depthwise_parameters : callable
+        From a filter's side and the number of channels to the number of parameters.
+    """
+    print(_verdict(lambda: depthwise_parameters(3, 16), _judge_depthwise))
+
+
+def _judge_depthwise(answer):
+    if not _is_number(answer):
+        return f"It returns {_kind(answer)}, but a number is expected."
+    hints = {
+        160: "",
+        144: "The biases are missing: one for each channel.",
+        145: "Each channel has a bias of its own, not one for all.",
+        2304: "That mixes all channels, as an ordinary convolution does; no biases.",
+        2320: "That mixes all channels, as an ordinary convolution does.",
+        64: "A filter has F × F weights, not F.",
+    }
+    return hints.get(
+        answer, f"For F = 3 and 16 channels 160 is expected, not {answer}."
+    )
+
+
+def _verdict(call, judge):
+    try:
+        answer = call()
+    except Exception as error:  # the learner's code may do anything
+        return f"Not yet. It stops with {type(error).__name__}: {error}"
+    answers = answer.values() if isinstance(answer, dict) else [answer]
+    if any(value is ... or value is None for value in answers):
+        return UNTOUCHED
+    wrong = judge(answer)
+    return f"Not yet. {wrong}" if wrong else "Right!"
+
+
+def _each(function, inputs):
+    return {value: function(value) for value in inputs}
+
+
+def _is_number(value):
+    return np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.number)
+
+
+def _kind(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return f"a {type(value).__name__}"
