@@ -54,9 +54,9 @@ def recommended_arena(model_bytes):
             None,
             None,
             recommended,
-            "Estimated from the shapes of the tensors, because TensorFlow Lite Micro is "
-            f"not available here, plus {HEADROOM_PERCENT} %, rounded up to a multiple of "
-            f"{ROUND_TO:,} bytes.",
+            "Estimated from the shapes of the tensors, because TensorFlow Lite Micro "
+            f"is not available here, plus {HEADROOM_PERCENT} %, rounded up to a "
+            f"multiple of {ROUND_TO:,} bytes.",
         )
     used = TFLM(model_bytes).arena_bytes
     smallest = _smallest_that_works(model_bytes, used)

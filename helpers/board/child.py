@@ -57,8 +57,8 @@ def run_in_child(model_bytes, images_i8, runtime="board", timeout_seconds=60.0):
         )
     except subprocess.TimeoutExpired:
         raise TutorialError(
-            f"Running the model took over {timeout_seconds:g} s and was stopped; the file "
-            "is probably damaged."
+            f"Running the model took over {timeout_seconds:g} s and was stopped; the "
+            "file is probably damaged."
         ) from None
     if child.returncode != 0:
         raise TutorialError(

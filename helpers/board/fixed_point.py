@@ -55,15 +55,15 @@ def high_multiply(a, b):
 
     Notes
     -----
-    gemmlowp's ``SaturatingRoundingDoublingHighMul``; the one product that would not fit,
-    (-2**31)², saturates.
+    gemmlowp's ``SaturatingRoundingDoublingHighMul``; the one product that would not
+    fit, (-2**31)², saturates.
     """
     product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
     return np.minimum((product + 2**30) >> 31, 2**31 - 1)
 
 
 def rounding_right_shift(value, bits):
-    """Return ``value / 2**bits``, rounded to the nearest integer, halves away from zero.
+    """Return ``value / 2**bits``, rounded, halves away from zero.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def multiply_by_quantized_multiplier(value, multiplier, shift):
 
     Notes
     -----
-    ``MultiplyByQuantizedMultiplier`` in TensorFlow's ``common.cc``, in the form with two
-    roundings (``TFLITE_SINGLE_ROUNDING`` undefined, TFLM's default).
+    ``MultiplyByQuantizedMultiplier`` in TensorFlow's ``common.cc``, in the form with
+    two roundings (``TFLITE_SINGLE_ROUNDING`` undefined, TFLM's default).
     """
     shift = np.asarray(shift, np.int64)
     raised = np.asarray(value, np.int64) << np.maximum(shift, 0)

@@ -1,7 +1,7 @@
 """What is inside a `.tflite` file: operators, tensors, scales and zero points.
 
-Reading it needs neither TensorFlow nor a runtime, and a damaged or hostile file gives an
-error or a correct answer: each offset is checked before it is followed.
+Reading it needs neither TensorFlow nor a runtime, and a damaged or hostile file gives
+an error or a correct answer: each offset is checked before it is followed.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,11 @@ _EDGE_LIMIT = 64  # inputs or outputs of one operator
 _RANK_LIMIT = 8
 
 # schema.fbs, enum TensorType
-_DTYPES = ["float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4"]
+_DTYPE_NAMES = """
+    float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64
+    complex128 uint64 resource variant uint32 uint16 int4
+"""
+_DTYPES = _DTYPE_NAMES.split()
 _WITHOUT_NUMPY = {"string", "resource", "variant", "int4"}
 
 
@@ -136,7 +140,7 @@ class Model:
         return self.tensors[self.outputs[0]]
 
     def weights_of(self, operator):
-        """Return the tensors of constants that `operator` reads, its bias among them."""
+        """Return the constant tensors that `operator` reads, its bias among them."""
         tensors = (self.tensors[index] for index in operator.inputs if index >= 0)
         return [tensor for tensor in tensors if tensor.data is not None]
 
@@ -174,8 +178,8 @@ def read_model(model_bytes, name="The model"):
         return _read(bytes(model_bytes))
     except DamagedFlatbuffer as error:
         raise TutorialError(
-            f"{name} ({len(model_bytes):,} bytes) is not a whole TensorFlow Lite model: "
-            f"{error}; run notebook 05_quantize_model to make it again."
+            f"{name} ({len(model_bytes):,} bytes) is not a whole TensorFlow Lite "
+            f"model: {error}; run notebook 05_quantize_model to make it again."
         ) from error
 
 

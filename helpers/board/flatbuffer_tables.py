@@ -1,11 +1,12 @@
 """Tables of any FlatBuffers file, read so that no byte in it can lead outside.
 
-The format is FlatBuffers' own: a table begins with the distance back to its vtable, which
-lists where each field lies; strings, vectors and other tables are reached by offsets
-counted from where they are written
+The format is FlatBuffers' own: a table begins with the distance back to its vtable,
+which lists where each field lies; strings, vectors and other tables are reached by
+offsets counted from where they are written
 (https://flatbuffers.dev/internals/, "Tables", "Strings and Vectors").
-The generated readers of the `flatbuffers` package follow whatever offset they find; this
-one checks each before it is followed, and allocates nothing that the file does not hold.
+The generated readers of the `flatbuffers` package follow whatever offset they find;
+this one checks each before it is followed, and allocates nothing that the file does
+not hold.
 """
 
 import struct
@@ -50,7 +51,7 @@ class Table:
         return cls(data, struct.unpack_from("<I", data)[0])
 
     def number(self, field, code, default=0):
-        """Return the number in slot `field`, stored as `struct` code, else `default`."""
+        """Return the number in slot `field` (`struct` code `code`), or `default`."""
         position = self._field(field)
         return default if position is None else self._unpack(f"<{code}", position)
 

@@ -138,8 +138,8 @@ def mean(images, axes, input_zero_point, scale_ratio, zero_point):
 
     Notes
     -----
-    As in ``QuantizedMeanOrSum`` of TensorFlow's ``reduce.h``: the division by the number
-    of values goes into the multiplier.
+    As in ``QuantizedMeanOrSum`` of TensorFlow's ``reduce.h``: the division by the
+    number of values goes into the multiplier.
     """
     count = int(np.prod([images.shape[axis] for axis in axes]))
     total = images.sum(axis=axes, keepdims=True, dtype=np.int32)
@@ -168,8 +168,8 @@ def add(one, other, scales, zero_points, lowest=INT8_MIN, highest=INT8_MAX):
 
     Notes
     -----
-    ``AddFunc`` of TensorFlow's ``integer_ops/add.h``: both are brought to twice the larger
-    scale with 20 bits to spare, added, and brought to the output's scale.
+    ``AddFunc`` of TensorFlow's ``integer_ops/add.h``: both are brought to twice the
+    larger scale with 20 bits to spare, added, and brought to the output's scale.
     """
     spare_bits = 20
     common = 2 * max(scales[:2])

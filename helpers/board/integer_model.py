@@ -1,7 +1,7 @@
-"""A whole int8 network computed by NumPy with integers: the independent second opinion.
+"""A whole int8 network computed by NumPy with integers: an independent second opinion.
 
-It shares no code with any runtime; that it gives the same bytes as TensorFlow Lite Micro
-is what the tests assert.
+It shares no code with any runtime; that it gives the same bytes as TensorFlow Lite
+Micro is what the tests assert.
 """
 
 import numpy as np

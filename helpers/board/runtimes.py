@@ -1,5 +1,7 @@
-"""The two programs that run a `.tflite`: LiteRT, fast and everywhere, and TensorFlow Lite
-Micro (TFLM), which is what the microcontroller runs.
+"""The two programs that run a `.tflite`.
+
+LiteRT is fast and runs everywhere; TensorFlow Lite Micro (TFLM) is what the
+microcontroller runs.
 
 Both are native code. Give them files that this run made; what comes from elsewhere goes
 through `helpers.board.child.run_in_child`.
@@ -26,9 +28,9 @@ _PROGRESS_STEP = 250  # images
 _ROOMY_ARENA = 2**20  # bytes; enough to see what a model needs
 
 STAND_IN_NOTICE = (
-    "TensorFlow Lite Micro is not available here (its package exists for Linux on x86-64 "
-    "only), so LiteRT's reference kernels stand in for it: their outputs differ from the "
-    "board's by at most about one step in 256."
+    "TensorFlow Lite Micro is not available here (its package exists for Linux on "
+    "x86-64 only), so LiteRT's reference kernels stand in for it: their outputs differ "
+    "from the board's by about one step in 256 at most."
 )
 
 
@@ -180,7 +182,7 @@ class LiteRT(Runtime):
 
 
 class TFLM(Runtime):
-    """TensorFlow Lite Micro, the runtime of the microcontroller, built for this computer.
+    """TensorFlow Lite Micro, the microcontroller's runtime, built for this computer.
 
     Parameters
     ----------
@@ -214,7 +216,7 @@ class TFLM(Runtime):
 
     @functools.cached_property
     def arena_bytes(self):
-        """Bytes of the tensor arena in use, as TFLM itself measures them on this computer.
+        """Bytes of the tensor arena in use, as TFLM itself measures them here.
 
         Pointers have 64 bits here and 32 on most microcontrollers, which need less.
         """
@@ -240,14 +242,14 @@ class TFLM(Runtime):
 def tflm_is_available():
     """Return whether TensorFlow Lite Micro can be used here.
 
-    The environment variable ``BOARD_RUNTIME=litert`` says no, ``tflm`` insists on it, and
-    ``auto`` or nothing looks for the package.
+    The environment variable ``BOARD_RUNTIME=litert`` says no, ``tflm`` insists on it,
+    and ``auto`` or nothing looks for the package.
     """
     choice = os.environ.get(CHOICE) or "auto"
     if choice not in ("auto", "tflm", "litert"):
         raise TutorialError(
-            f"The environment variable {CHOICE} is {choice!r}, but it may be auto, tflm "
-            "or litert."
+            f"The environment variable {CHOICE} is {choice!r}, but it may be auto, "
+            "tflm or litert."
         )
     installed = importlib.util.find_spec("tflite_micro") is not None
     if choice == "tflm" and not installed:
@@ -286,7 +288,7 @@ def _version(package):
 
 @contextlib.contextmanager
 def _explained(name):
-    """Turn a native runtime's refusal into one sentence with what it wrote to stderr."""
+    """Turn a native runtime's refusal into a sentence with what it wrote to stderr."""
     with _captured_stderr() as text:
         try:
             yield
@@ -300,7 +302,7 @@ def _explained(name):
 
 @contextlib.contextmanager
 def _captured_stderr():
-    """Keep what native code writes to file descriptor 2; yields a function that reads it."""
+    """Keep what native code writes to descriptor 2; yields a function that reads it."""
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(tempfile.TemporaryFile())
         if sys.stderr is not None:
