@@ -68,18 +68,18 @@ def _read(infile):
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
         raise TutorialError(
-            f"Cannot read {infile}: {reason}; give the path of the file to convert, for "
-            "example mnist_cnn_int8.tflite."
+            f"Cannot read {infile}: {reason}; give the path of the file to convert, "
+            "for example mnist_cnn_int8.tflite."
         ) from error
 
 
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m helpers.xxd",
-        description="Write a file as a C array, exactly as 'xxd -i infile outfile' does.",
+        description="Write a file as a C array, exactly as 'xxd -i' does.",
         epilog="The array is named after infile as it is typed, each character other "
-        "than a letter or digit replaced by _; its length is in the same name with _len. "
-        "It is neither const nor aligned: for a microcontroller take the "
+        "than a letter or digit replaced by _; its length has that name with _len. It "
+        "is neither const nor aligned: for a microcontroller take the "
         "<name>_int8.cc and .h that notebook 06 writes.",
     )
     parser.add_argument("infile", help="file to convert; - reads standard input")

@@ -1,5 +1,6 @@
 """How much memory the board needs for tensors: the size of TFLM's tensor arena."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def estimated_arena(model):
             model.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0
         ]
         activations = [tensor for tensor in edges if tensor.data is None]
-        at_once = max(at_once, sum(int(np.prod(a.shape)) for a in activations))
+        at_once = max(at_once, sum(math.prod(a.shape) for a in activations))
         channels += max(len(tensor.scales) for tensor in edges)
     fixed = 24 * len(model.tensors) + 192 * len(model.operators) + 1024
     return at_once + fixed + 16 * channels

@@ -5,6 +5,8 @@ Arrays stand in inline functions, so that several files may include the header a
 program still holds them once, and not at all if nothing uses them.
 """
 
+import math
+
 import numpy as np
 
 from helpers.board.c_files import array_symbol, comment, guarded, identifier
@@ -50,7 +52,7 @@ constexpr float kInputScale = {_float(model.input.scale)};
 constexpr int kInputZeroPoint = {model.input.zero_point};
 
 // The output: one int8 score for each digit; real = (score - zero point) * scale.
-constexpr int kOutputCount = {int(np.prod(model.output.shape))};
+constexpr int kOutputCount = {math.prod(model.output.shape)};
 constexpr float kOutputScale = {_float(model.output.scale)};
 constexpr int kOutputZeroPoint = {model.output.zero_point};
 
@@ -135,7 +137,7 @@ def golden_header(name, golden, runtime_name, board_runtime=True):
     about = [
         f"Test images, one a digit, with the scores that {runtime_name} gives.",
         exact,
-        "Optimised kernels of a chip's maker may round otherwise: allow a tolerance of 2.",
+        "Kernels of a chip's maker may round otherwise: there allow a tolerance of 2.",
     ]
     body = f"""\
 {comment(about)}

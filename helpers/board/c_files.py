@@ -43,8 +43,8 @@ def xxd(name, data):
 def xxd_symbol(name):
     """Return the name that `xxd -i` gives the array made from the file `name`.
 
-    Each byte that is not an ASCII letter or digit becomes ``_``; two of them go before a
-    leading digit.
+    Each byte that is not an ASCII letter or digit becomes ``_``; two of them go before
+    a leading digit.
     """
     encoded = name.encode("utf-8", "surrogateescape")
     symbol = re.sub(rb"[^A-Za-z0-9]", b"_", encoded).decode()
@@ -132,7 +132,7 @@ def himax_header():
 
 
 def himax_source(model_bytes, about):
-    """Return ``model_data.cc`` for the WE1 SDK's example; parameters as `model_source`."""
+    """Return ``model_data.cc`` for the WE1 SDK's example; see `model_source`."""
     return _source(
         about,
         "model_data.h",
@@ -145,8 +145,8 @@ def himax_source(model_bytes, about):
 def comment(lines):
     """Return `lines` as a C++ comment that nothing in them can end or extend.
 
-    Line breaks become spaces; a backslash could continue the comment into the next line,
-    as could the trigraph ``??/``; what is not printable ASCII becomes ``?``.
+    Line breaks become spaces; a backslash could continue the comment into the next
+    line, as could the trigraph ``??/``; what is not printable ASCII becomes ``?``.
     """
     return "".join(f"// {_harmless(line)}".rstrip() + "\n" for line in lines)
 
@@ -186,8 +186,8 @@ def array_bytes(source):
     )
     if len(values) != int(length[1]):
         raise TutorialError(
-            f"The C array has {len(values):,} bytes, but its length says "
-            f"{int(length[1]):,}; run notebook 06_test_quantized_model to write it again."
+            f"The C array has {len(values):,} bytes, but its length says {length[1]}; "
+            "run notebook 06_test_quantized_model to write it again."
         )
     return values
 

@@ -4,6 +4,7 @@ The converter is not trusted: what it wrote is read back and checked, one named 
 after the other, each with a sentence that says what was found.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ def check_model(model_bytes, head="conv", network="tutorial", pixel_scale=128.0)
     if (network, head) not in OPERATORS:
         known = ", ".join(" with ".join(pair) for pair in OPERATORS)
         raise TutorialError(
-            f"There is no list of operators for network {network!r} with head {head!r}; "
-            f"there is one for {known}."
+            f"There is no list of operators for network {network!r} with head "
+            f"{head!r}; there is one for {known}."
         )
     try:
         model = read_model(model_bytes, "The candidate")
@@ -195,12 +196,12 @@ def _fixed_shapes(model):
         return Check(
             "fixed shapes",
             False,
-            f"tensor {free[0].name!r} has shape {list(free[0].shape_signature)}, whose -1 "
-            "is left open; build the deployed graph with a batch size of 1.",
+            f"tensor {free[0].name!r} has shape {list(free[0].shape_signature)}, whose "
+            "-1 is left open; build the deployed graph with a batch size of 1.",
         )
     if not (len(model.inputs) == len(model.outputs) == 1):
         return Check("fixed shapes", False, "there is not one input and one output.")
-    shape, outputs = model.input.shape, int(np.prod(model.output.shape))
+    shape, outputs = model.input.shape, math.prod(model.output.shape)
     return Check(
         "fixed shapes",
         shape == (1, 28, 28, 1) and outputs == 10,
@@ -270,6 +271,8 @@ def _problem_of_weights(operator, weights):
         return f"are {weights.dtype}, where int8 is expected"
     if np.any(weights.zero_points != 0):
         return "have a zero point other than 0"
+    if len(weights.shape) != (2 if operator.name == "FULLY_CONNECTED" else 4):
+        return f"have {len(weights.shape)} dimensions"
     channels = weights.shape[3 if operator.name == "DEPTHWISE_CONV_2D" else 0]
     if len(weights.scales) not in (1, channels):
         return f"have {len(weights.scales)} scales for {channels} outputs"
@@ -314,7 +317,7 @@ def _biases(model):
 
 
 def _weighted(model):
-    """Return (operator, weights, bias) of each operator with weights, None if absent."""
+    """Return (operator, weights, bias) of each that has weights; None if absent."""
     triples = []
     for operator in model.operators:
         if operator.name in _WEIGHTED:

@@ -131,13 +131,20 @@ class Model:
 
     @property
     def input(self):
-        """The first input, a `Tensor`."""
-        return self.tensors[self.inputs[0]]
+        """The one input, a `Tensor`."""
+        return self._only(self.inputs, "inputs")
 
     @property
     def output(self):
-        """The first output, a `Tensor`."""
-        return self.tensors[self.outputs[0]]
+        """The one output, a `Tensor`."""
+        return self._only(self.outputs, "outputs")
+
+    def _only(self, indices, what):
+        if len(indices) != 1:
+            raise TutorialError(
+                f"The model has {len(indices)} {what} where one is expected."
+            )
+        return self.tensors[indices[0]]
 
     def weights_of(self, operator):
         """Return the constant tensors that `operator` reads, its bias among them."""

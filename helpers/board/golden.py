@@ -52,9 +52,9 @@ def choose_golden(images_i8, labels, scores_i8):
         [found] = np.nonzero(correct & (labels == digit))
         if not len(found):
             raise TutorialError(
-                f"The model recognises none of the {int(np.sum(labels == digit)):,} test "
-                f"images of a {digit}, so there is no golden vector for it; train longer "
-                "in notebook 04_train_model."
+                f"The model recognises none of the {np.sum(labels == digit):,} test "
+                f"images of a {digit}, so there is no golden vector for it; train "
+                "longer in notebook 04_train_model."
             )
         chosen.append(found[0])
     return Golden(tuple(digits), images_i8[chosen], scores_i8[chosen])

@@ -242,6 +242,8 @@ def windows(images, size, stride=(1, 1), padding="VALID", dilation=(1, 1), fill=
 
 def _border(length, span, step):
     """Return how many rows or columns "SAME" padding puts before and after."""
+    if span > 2 * length + 1:
+        raise ValueError(f"a window of {span} does not fit {length} pixels")
     out = -(-length // step)
     total = max((out - 1) * step + span - length, 0)
     return total // 2, total - total // 2

@@ -4,6 +4,8 @@ It shares no code with any runtime; that it gives the same bytes as TensorFlow L
 Micro is what the tests assert.
 """
 
+import math
+
 import numpy as np
 
 from helpers.board import integer_arithmetic as layers
@@ -11,6 +13,16 @@ from helpers.board.fixed_point import quantize_multiplier, requantize
 from helpers.board.flatbuffer import read_model
 from helpers.board.integer_softmax import softmax
 from helpers.errors import TutorialError
+
+# What NumPy raises when shapes, strides or indices make no sense: the file is damaged.
+_MISFITS = (
+    ValueError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    KeyError,
+)
 
 _BLOCK = 500  # images at a time, which keeps the memory below 200 MB
 
@@ -53,7 +65,7 @@ class Integers:
             scores.append(values.reshape(len(block), -1))
             if progress is not None:
                 progress(len(block))
-        classes = int(np.prod(self.model.output.shape))
+        classes = math.prod(self.model.output.shape)
         return np.concatenate([np.zeros((0, classes), np.int8), *scores])
 
     def intermediates(self, images_i8):
@@ -85,8 +97,14 @@ class Integers:
                     f"{operator.name} is not among the operators that the integer "
                     f"arithmetic knows ({', '.join(sorted(_STEPS))})."
                 )
-            step = _Step(self.model, operator, tensors)
-            tensors[operator.outputs[0]] = _STEPS[operator.name](step)
+            try:
+                step = _Step(self.model, operator, tensors)
+                tensors[operator.outputs[0]] = _STEPS[operator.name](step)
+            except _MISFITS as error:
+                raise TutorialError(
+                    f"A {operator.name} cannot be computed, because its tensors and "
+                    f"options do not fit together: {error}."
+                ) from error
         del tensors[self.model.inputs[0]]
         return tensors
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib.metadata
 import importlib.util
+import math
 import os
 import re
 import sys
@@ -75,7 +76,7 @@ class Runtime(ABC):
             If images and model do not fit each other, or the runtime fails.
         """
         self._check(images_i8)
-        classes = int(np.prod(self.model.output.shape))
+        classes = math.prod(self.model.output.shape)
         scores = np.empty((len(images_i8), classes), np.int8)
         for first in range(0, len(images_i8), _PROGRESS_STEP):
             block = images_i8[first : first + _PROGRESS_STEP]
