@@ -36,13 +36,25 @@ def board_header(name, model, arena, about):
     lines = [
         f"  ok = Added(resolver.{resolver_method(op)}()) && ok;" for op in operators
     ]
+    scope = _namespace(name)
+    usage = [
+        "",
+        f"How to use it, with {name}_int8.cc compiled into the program:",
+        f"  alignas(16) static uint8_t arena[{scope}::kArenaBytes];",
+        f"  static tflite::MicroMutableOpResolver<{scope}::kOperatorCount> resolver;",
+        f"  {scope}::AddOperators(resolver);",
+        "  static tflite::MicroInterpreter interpreter(",
+        f"      tflite::GetModel({scope}::ModelBytes()), resolver, arena,",
+        f"      {scope}::kArenaBytes);",
+        "  interpreter.AllocateTensors();",
+    ]
     body = f"""\
-{comment(about)}
+{comment([*about, *usage])}
 #include <stdint.h>
 
 #include "{name}_int8.h"
 
-namespace {_namespace(name)} {{
+namespace {scope} {{
 
 // The input: int8 values row by row, each pixel - 128. Ink is light on dark ground.
 constexpr int kInputHeight = {height};
@@ -57,7 +69,6 @@ constexpr float kOutputScale = {_float(model.output.scale)};
 constexpr int kOutputZeroPoint = {model.output.zero_point};
 
 {_arena_comment(arena)}\
-// Declare it as: alignas(16) static uint8_t arena[kArenaBytes];
 constexpr int kArenaBytes = {arena.recommended};
 
 // The operators, for tflite::MicroMutableOpResolver<kOperatorCount>.
@@ -106,7 +117,7 @@ inline int BestDigit(const int8_t* scores) {{
   return best;
 }}
 
-}}  // namespace {_namespace(name)}
+}}  // namespace {scope}
 """
     return guarded(f"{name}_int8_board.h", body)
 

@@ -212,5 +212,6 @@ def _rows(data):
 
 
 def _harmless(line):
-    text = re.sub(r"[^ -~]", "?", re.sub(r"\s+", " ", str(line))).replace("\\", "/")
+    text = re.sub(r"[\t\n\v\f\r]+", " ", str(line)).replace("\\", "/")
+    text = re.sub(r"[^ -~]", "?", text)
     return re.sub(r"\?(?=\?)", "? ", text).rstrip()
