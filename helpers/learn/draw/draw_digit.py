@@ -36,7 +36,7 @@ def draw_digit(predict, *, example=None, live=None):
 def _asked_by_a_page():
     """Tell whether the running code was sent by a page, not by a batch runner.
 
-    Whoever sends code to a kernel may say more about it in the request's metadata. Pages
+    Whoever sends code to a kernel may say more about it in the metadata. Pages
     put the id of the cell there, because they debug and redraw cells; nbclient,
     papermill, nbval and consoles send no metadata. The request itself is asked rather
     than the environment, because variables are inherited: papermill started from a cell

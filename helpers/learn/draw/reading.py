@@ -114,7 +114,7 @@ def _read(picture_u8, predict):
         (probabilities >= 0) & (probabilities <= 1)
     ):
         raise TutorialError(
-            f"predict returned {shorten(answer)}, but a drawing needs ten probabilities "
+            f"predict returned {shorten(answer)}, but draw_digit needs ten numbers "
             "from 0 to 1: dequantise the model's output, and apply a softmax to logits."
         )
     return Reading(seen_i8, probabilities)
