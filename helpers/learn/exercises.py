@@ -129,6 +129,55 @@ def _judge_depthwise(answer):
     )
 
 
+def check_cross_entropy(cross_entropy):
+    """Check the exercise of notebook 4.
+
+    Parameters
+    ----------
+    cross_entropy : callable
+        From ten logits (numpy.ndarray of float) and a class to the loss in nats.
+    """
+
+    def call():
+        even, sure, huge = np.zeros(10), np.eye(10)[3] * 5, np.eye(10)[3] * 1000
+        cases = {"even": (even, 3), "sure": (sure, 3), "wrong": (sure, 4)}
+        with np.errstate(all="ignore"):
+            return {
+                name: cross_entropy(logits.copy(), label)
+                for name, (logits, label) in (cases | {"huge": (huge, 3)}).items()
+            }
+
+    print(_verdict(call, _judge_cross_entropy))
+
+
+def _judge_cross_entropy(answers):
+    for answer in answers.values():
+        if not _is_number(answer):
+            return f"It returns {_kind(answer)}, but a loss is one number."
+    if np.isclose(answers["even"], -np.log(10)):
+        return "The sign is wrong: the loss is minus the logarithm, never negative."
+    if np.isclose(answers["even"], np.log2(10)) or np.isclose(answers["even"], 1):
+        return "Use the natural logarithm, np.log, not the one to base 2 or 10."
+    if np.isclose(answers["even"], 0.1):
+        return "That is the probability; take minus its logarithm."
+    if not np.isclose(answers["even"], np.log(10)):
+        return (
+            f"For ten equal logits it returns {answers['even']:.4g}, but ln 10 = 2.303 "
+            "is expected."
+        )
+    exact = np.log(np.exp(5) + 9)
+    if not np.isclose(answers["sure"], exact - 5):
+        return f"For a sure right answer expected is {exact - 5:.4f}."
+    if not np.isclose(answers["wrong"], exact):
+        return "For a wrong answer the label must choose which probability counts."
+    if not np.isclose(answers["huge"], 0):
+        return (
+            "Right for ordinary logits, but a logit of 1,000 overflows: subtract the "
+            "largest logit first."
+        )
+    return ""
+
+
 def _verdict(call, judge):
     try:
         answer = call()

@@ -1,6 +1,7 @@
 """Tables that read well in JupyterLab, on a page and in a terminal."""
 
 import html
+from numbers import Integral, Real
 
 
 class Table:
@@ -48,11 +49,12 @@ class Table:
 
 
 def _text(value):
-    return f"{value:,}" if type(value) is int else str(value)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return f"{value:,}" if whole else str(value)
 
 
 def _is_number(value):
-    return isinstance(value, int | float) or (
+    return isinstance(value, Real) or (
         isinstance(value, str)
         and value.strip("+-−±% ").replace(".", "").replace(",", "").isdigit()
     )
