@@ -130,6 +130,28 @@ def new_folder(path):
         _flush_folder(path.parent)
 
 
+@contextlib.contextmanager
+def scratch_folder(parent):
+    """Give a folder for what is needed only inside the block.
+
+    What a killed run leaves of it, `remove_leftovers` removes.
+    """
+    with explained("write into", parent):
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=_TEMPORARY))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_folder(path):
+    """Remove a folder so that all of it is gone at once, or nothing."""
+    path = Path(path)
+    if path.exists():
+        with explained("remove", path), scratch_folder(path.parent) as grave:
+            os.rename(path, grave / path.name)
+
+
 def remove_leftovers(folder):
     """Remove what killed runs left half written directly inside `folder`.
 

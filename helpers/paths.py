@@ -1,7 +1,8 @@
 """Where things are, whatever the current folder is.
 
 JupyterLab and nbval start a kernel in the notebook's folder, papermill in the caller's,
-so every path is anchored at the repository.
+so every path is anchored at the repository. Two environment variables move what a test
+or a shared installation must move: ``ARTIFACTS_DIR`` and ``NOTEBOOKS_DIR``.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from helpers.errors import TutorialError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOTEBOOKS = REPOSITORY / "notebooks"
+NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
 IMAGES = REPOSITORY / "images"
 
 NAME_RULE = "a letter, then letters, digits, _ or - (64 characters at most)"

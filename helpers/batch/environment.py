@@ -1,0 +1,30 @@
+"""The environment variables of the processes that a run starts."""
+
+import os
+
+from helpers.paths import REPOSITORY
+
+
+def environment(scratch):
+    """Return the environment for a process that a run starts.
+
+    Parameters
+    ----------
+    scratch : Path
+        The run's scratch folder, where temporary files go: what a killed process
+        leaves there is removed with it.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    temporary = scratch / "tmp"
+    temporary.mkdir(exist_ok=True)
+    path = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),  # these helpers, no others
+        "TMPDIR": str(temporary),
+        "TMP": str(temporary),
+        "TEMP": str(temporary),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or the debugger warns at each start
+    }

@@ -1,0 +1,150 @@
+"""Kernels from one process that imports once: ``python -m helpers.batch.nursery``.
+
+Each kernel of its own would import NumPy, Matplotlib and TensorFlow anew: some twenty
+seconds of computing for six notebooks. The nursery imports what the next notebook needs
+and forks, so that all are paid for once. Requests come as lines of JSON on standard
+input; on standard output it tells of births and deaths.
+
+Linux only: on other systems forking after such imports is not safe.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+
+from helpers.batch import kernel
+from helpers.batch.imports import import_for
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main():
+    """Fork a kernel for each request until standard input ends."""
+    end_with_parent(int(os.environ["NURSERY_PARENT"]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, reports = os.dup(0), os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints must not end up among the reports
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    import ipykernel.kernelapp  # noqa: F401  the kernels need it, so load it once
+
+    wake, alarm = os.pipe()
+    os.set_blocking(alarm, False)
+    signal.set_wakeup_fd(alarm)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    selector = selectors.DefaultSelector()
+    selector.register(requests, selectors.EVENT_READ)
+    selector.register(wake, selectors.EVENT_READ)
+    lines = _Lines(requests)
+    while True:
+        ready = {key.fd for key, _ in selector.select()}
+        if wake in ready:
+            os.read(wake, 1024)
+        if requests in ready and not lines.fill():
+            return
+        _tell_deaths(reports)
+        for request in lines:
+            import_for(request["notebook"])
+            _fork(request, reports, inherited=(requests, reports, wake, alarm))
+            _tell_deaths(reports)
+
+
+class _Lines:
+    """Whole lines of JSON from a file descriptor, as they arrive."""
+
+    def __init__(self, descriptor):
+        self.descriptor, self.rest = descriptor, b""
+
+    def fill(self):
+        data = os.read(self.descriptor, 65536)
+        self.rest += data
+        return bool(data)
+
+    def __iter__(self):
+        while b"\n" in self.rest:
+            line, _, self.rest = self.rest.partition(b"\n")
+            yield json.loads(line)
+
+
+def _fork(request, reports, inherited):
+    gc.freeze()  # what is shared now need never be copied by the collector
+    nursery = os.getpid()
+    child = os.fork()
+    if child:
+        _tell(reports, {"key": request["key"], "pid": child})
+        return
+    try:
+        os.setsid()
+        end_with_parent(nursery)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for descriptor in inherited:
+            os.close(descriptor)
+        _write_to(request["log"])
+        os.environ["JPY_PARENT_PID"] = str(nursery)
+        _new_random_state()
+        kernel.main(request["notebook"], request["connection_file"])
+        status = 0
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    finally:
+        _exit(status)
+
+
+def _write_to(log):
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
+
+
+def _exit(status):
+    """End a forked kernel as an ordinary program ends: clean up, flush, exit."""
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _new_random_state():
+    # Forked kernels would all draw the same "random" numbers.
+    numpy = sys.modules.get("numpy")
+    if numpy:
+        numpy.random.seed()
+
+
+def end_with_parent(parent):
+    """Let the system kill this process when its parent ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
+
+
+def _tell_deaths(reports):
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if not child:
+                return
+            code = os.waitstatus_to_exitcode(status)
+            _tell(reports, {"pid": child, "returncode": code})
+
+
+def _tell(reports, fact):
+    os.write(reports, json.dumps(fact).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The page of an executed notebook: one file that needs no network and no script."""
+
+import base64
+import functools
+import html
+import mimetypes
+import re
+import urllib.parse
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments.formatters import HtmlFormatter
+
+from helpers.batch.formulas import to_mathml
+from helpers.errors import TutorialError
+from helpers.files import explained, make_folder, write_atomically
+from helpers.paths import NOTEBOOKS
+
+TEMPLATES = Path(__file__).with_name("templates")
+_CODE_STYLE = "xcode"
+_LIVE = (  # kinds of output that need a running kernel or a script
+    "application/vnd.jupyter.widget-view+json",
+    "application/javascript",
+)
+
+
+def write_page(executed, report, stems):
+    """Write the page of an executed notebook.
+
+    Parameters
+    ----------
+    executed : str or Path
+        The executed notebook.
+    report : str or Path
+        Folder of the pages; made if missing.
+    stems : list of str
+        The series in order, for the links to its neighbours.
+    """
+    executed, report = Path(executed), Path(report)
+    with explained("read", executed):
+        notebook = nbformat.reads(executed.read_text(encoding="utf-8"), as_version=4)
+    make_folder(report)
+    page = render(notebook, executed.stem, stems)
+    write_atomically(report / f"{executed.stem}.html", page.encode())
+
+
+def render(notebook, stem, stems):
+    """Return the page of a notebook as HTML.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    stem : str
+        Its file name without the suffix.
+    stems : list of str
+        See `write_page`.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in map(_still, cell.outputs) if o is not None]
+    resources = {"tutorial": frame(stem, stems) | {"title": title(notebook, stem)}}
+    body, _ = _exporter().from_notebook_node(notebook, resources)
+    return _finished(body, stems)
+
+
+def title(notebook, otherwise=""):
+    """Return the text of a notebook's first heading."""
+    for cell in notebook.cells:
+        found = re.search(r"^# (.+)$", cell.source, re.MULTILINE)
+        if cell.cell_type == "markdown" and found:
+            return found[1].strip()
+    return otherwise
+
+
+def frame(stem, stems):
+    """Return what the template puts around a page: style and neighbours."""
+    place = stems.index(stem) if stem in stems else -1
+    return {
+        "style": style(),
+        "place": place + 1,
+        "count": len(stems),
+        "previous": stems[place - 1] if place > 0 else None,
+        "next": stems[place + 1] if 0 <= place < len(stems) - 1 else None,
+    }
+
+
+@functools.cache
+def style():
+    """Return the style sheet of all pages."""
+    sheet = (TEMPLATES / "tutorial" / "style.css").read_text(encoding="utf-8")
+    formatter = HtmlFormatter(style=_CODE_STYLE, nobackground=True)
+    return sheet + formatter.get_style_defs(".highlight")
+
+
+def markdown_to_html(source, attachments=None):
+    """Return Markdown with formulas as HTML with MathML."""
+    renderer = _Renderer(escape=False, attachments=attachments)
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def embedded(source):
+    """Return the data URI of an image that a notebook refers to.
+
+    Parameters
+    ----------
+    source : str
+        Path relative to the notebooks, such as ``../images/model.png``.
+
+    Raises
+    ------
+    TutorialError
+        If there is no such file.
+    """
+    path = (NOTEBOOKS / urllib.parse.unquote(source)).resolve()
+    kind = mimetypes.guess_type(path.name)[0]
+    if not path.is_file() or not kind:
+        raise TutorialError(
+            f"A notebook shows the image {source}, but there is no such file; "
+            "`python -m helpers.refresh` makes the images anew."
+        )
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+class _Renderer(IPythonRenderer):
+    def block_math(self, body):
+        return f'<div class="formula">{to_mathml(body, block=True)}</div>'
+
+    def inline_math(self, body):
+        return to_mathml(body)
+
+    def latex_environment(self, name, body):
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def heading(self, text, level, **attributes):
+        anchor = html.escape(re.sub(r"<[^>]*>", "", text).replace(" ", "-"), quote=True)
+        return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+
+class _Exporter(HTMLExporter):
+    def default_filters(self):
+        yield from super().default_filters()
+        yield "markdown2html", lambda source: markdown_to_html(source)
+        yield "to_mathml", lambda tex: to_mathml(tex.strip("$ \n"), block=True)
+
+
+@functools.cache
+def _exporter():
+    return _Exporter(
+        template_name="tutorial",
+        extra_template_basedirs=[str(TEMPLATES)],
+        embed_images=False,
+    )
+
+
+def _still(output):
+    """Return an output as a page can show it, or None if nothing is left of it."""
+    if output.output_type in ("display_data", "execute_result"):
+        for kind in _LIVE:
+            output.data.pop(kind, None)
+        if not any(str(value).strip() for value in output.data.values()):
+            return None
+    return output
+
+
+def _finished(body, stems):
+    """Make links and images independent of the folder; let wide tables scroll."""
+    soup = BeautifulSoup(body, "html.parser")
+    for image in soup.find_all("img"):
+        if not image.get("src", "").startswith("data:"):
+            image["src"] = embedded(image.get("src", ""))
+    for link in soup.find_all("a", href=True):
+        target, _, anchor = link["href"].partition("#")
+        if urllib.parse.urlsplit(target).scheme or not target:
+            continue
+        found = re.fullmatch(r"(?:\./)?(.+)\.(?:ipynb|html)", target)
+        if found and found[1] in [*stems, "index"]:
+            link["href"] = f"{found[1]}.html" + (f"#{anchor}" if anchor else "")
+        else:
+            link.unwrap()  # a file of the repository, out of reach for a page
+    for table in soup.find_all("table"):
+        table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))
+    return str(soup)

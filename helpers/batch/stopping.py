@@ -1,0 +1,87 @@
+"""Ctrl-C and the like: one exception, raised when the kernels are already gone."""
+
+import contextlib
+import signal
+import threading
+
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
+
+
+class Stopped(BaseException):
+    """The run was stopped from outside; not an error of the run.
+
+    Attributes
+    ----------
+    status : int
+        Exit status by the shells' custom: 128 and the number of the signal.
+    """
+
+    def __init__(self, number):
+        super().__init__(f"Stopped by {signal.Signals(number).name}.")
+        self.status = 128 + number
+
+
+def _refused(number):
+    # `nohup` asks that the end of the terminal be ignored.
+    hangup = getattr(signal, "SIGHUP", None)
+    return number == hangup and signal.getsignal(number) == signal.SIG_IGN
+
+
+class Stopping:
+    """Handles the signals that stop a run.
+
+    Attributes
+    ----------
+    at_once : list of callable
+        Called inside the handler, before the exception is raised: an exception can get
+        lost in a callback, a kernel must not.
+    """
+
+    def __init__(self):
+        self.at_once = []
+        self.number = None
+        self._held = 0
+
+    @contextlib.contextmanager
+    def handled(self):
+        """Handle the signals inside the block."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python delivers signals to the main thread only
+            return
+        before = {}
+        try:
+            for number in SIGNALS:
+                if not _refused(number):
+                    before[number] = signal.signal(number, self._handle)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Let a signal wait until the block is over, as while a process is started."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if not self._held:
+                self.check()
+
+    def check(self):
+        """Raise `Stopped` if a signal came, even if its exception got lost."""
+        if self.number is not None:
+            for end in self.at_once:
+                end()
+            raise Stopped(self.number)
+
+    def _handle(self, number, frame):
+        first, self.number = self.number is None, number
+        # A second Ctrl-C must not disturb the cleaning up after the first.
+        if first and not self._held:
+            self.check()
