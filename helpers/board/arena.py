@@ -94,7 +94,7 @@ def estimated_arena(model):
         ]
         activations = [tensor for tensor in edges if tensor.data is None]
         at_once = max(at_once, sum(math.prod(a.shape) for a in activations))
-        channels += max(len(tensor.scales) for tensor in edges)
+        channels += max((len(tensor.scales) for tensor in edges), default=0)
     fixed = 24 * len(model.tensors) + 192 * len(model.operators) + 1024
     return at_once + fixed + 16 * channels
 

@@ -10,6 +10,7 @@ import re
 from helpers.errors import TutorialError
 
 _BYTES_PER_LINE = 12
+_HEX = [f"0x{byte:02x}" for byte in range(256)]
 
 HIMAX_SYMBOL = "mnist_dynamic_quantized_28x28_tflite"
 """The array's name in the handwriting example of the HIMAX WE1 SDK."""
@@ -207,7 +208,7 @@ def _rows(data):
         data[first : first + _BYTES_PER_LINE]
         for first in range(0, len(data), _BYTES_PER_LINE)
     )
-    lines = ["  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows]
+    lines = ["  " + ", ".join(_HEX[byte] for byte in row) for row in rows]
     return ",\n".join(lines) + "\n" if lines else ""
 
 

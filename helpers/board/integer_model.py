@@ -43,6 +43,7 @@ class Integers:
 
     def __init__(self, model_bytes):
         self.model = read_model(model_bytes)
+        self._output = self.model.output.index
         self.name = f"integer arithmetic (NumPy {np.__version__})"
 
     def run(self, images_i8, progress=None):
@@ -61,7 +62,7 @@ class Integers:
         scores = []
         for first in range(0, len(images_i8), _BLOCK):
             block = images_i8[first : first + _BLOCK]
-            values = self._tensors(block)[self.model.outputs[0]]
+            values = self._tensors(block)[self._output]
             scores.append(values.reshape(len(block), -1))
             if progress is not None:
                 progress(len(block))
@@ -90,7 +91,14 @@ class Integers:
         }
 
     def _tensors(self, images_i8):
-        tensors = {self.model.inputs[0]: images_i8}
+        source = self.model.input
+        if images_i8.dtype != np.int8 or images_i8.shape[1:] != source.shape[1:]:
+            raise TutorialError(
+                f"The model reads {source.dtype} images of shape "
+                f"{list(source.shape[1:])}, but these are {images_i8.dtype} of shape "
+                f"{list(images_i8.shape[1:])}."
+            )
+        tensors = {source.index: images_i8}
         for operator in self.model.operators:
             if operator.name not in _STEPS:
                 raise TutorialError(
@@ -99,13 +107,22 @@ class Integers:
                 )
             try:
                 step = _Step(self.model, operator, tensors)
-                tensors[operator.outputs[0]] = _STEPS[operator.name](step)
+                with np.errstate(divide="raise", over="raise", invalid="raise"):
+                    values = _STEPS[operator.name](step)
+                if step.output.shape != (1, *values.shape[1:]):
+                    raise ValueError(
+                        f"shape {[1, *values.shape[1:]]} computed, "
+                        f"{list(step.output.shape)} stated"
+                    )
+                tensors[operator.outputs[0]] = values
             except _MISFITS as error:
                 raise TutorialError(
                     f"A {operator.name} cannot be computed, because its tensors and "
                     f"options do not fit together: {error}."
                 ) from error
-        del tensors[self.model.inputs[0]]
+        if self._output not in tensors:
+            raise TutorialError("No operator of the model computes its output.")
+        del tensors[source.index]
         return tensors
 
 
