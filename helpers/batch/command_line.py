@@ -3,6 +3,7 @@
 import argparse
 import difflib
 
+from helpers.batch.guard import UsageError
 from helpers.errors import TutorialError
 from helpers.parameters import notebook_parameters, notebook_paths
 from helpers.paths import shorten
@@ -14,10 +15,6 @@ _EXIT = """exit status:
   2    an option is wrong; nothing was touched
   130  stopped by Ctrl-C (128 and the signal's number for other signals)"""
 _TYPES = {int: "INTEGER", float: "NUMBER", str: "TEXT", bool: "TRUE|FALSE"}
-
-
-class UsageError(TutorialError):
-    """An option is wrong; nothing was touched."""
 
 
 def declared_parameters():

@@ -10,6 +10,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from papermill.execute import remove_error_markers
 
 _NAME = "tutorial"
 
@@ -77,7 +78,9 @@ def execute(path, parameters, kernel, *, on_progress=None, timeout=None):
         reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
         if error.ename == "TutorialError":
             reason = error.evalue
-        raise Failed(state["notebook"], state["cell"], reason) from None
+        # papermill has put a banner into the notebook; ours is on its page.
+        notebook = remove_error_markers(state["notebook"])
+        raise Failed(notebook, state["cell"], reason) from None
     except CellTimeoutError:
         reason = f"it took longer than the {timeout} seconds that --timeout allows"
         raise Failed(state["notebook"], state["cell"], reason) from None

@@ -2,6 +2,7 @@
 
 import os
 
+from helpers.batch.orphans import PARENT
 from helpers.paths import REPOSITORY
 
 
@@ -26,5 +27,6 @@ def environment(scratch):
         "TMPDIR": str(temporary),
         "TMP": str(temporary),
         "TEMP": str(temporary),
+        PARENT: str(os.getpid()),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or the debugger warns at each start
     }

@@ -6,10 +6,9 @@ and the imports leave no trace in the notebook: no output, no name, no execution
 
 import os
 import sys
-import threading
-import time
 
 from helpers.batch.imports import import_for
+from helpers.batch.orphans import PARENT, end_with_parent
 
 
 def main(notebook, connection_file):
@@ -32,22 +31,6 @@ def main(notebook, connection_file):
     kernel.start()
 
 
-def end_with_parent():
-    """End this process when the one that started it is gone, however that ended.
-
-    ipykernel watches its parent as well, but only from the moment it runs.
-    """
-    parent = int(os.environ["JPY_PARENT_PID"])
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 if __name__ == "__main__":
-    if os.name == "posix":
-        end_with_parent()
+    end_with_parent(int(os.environ[PARENT]))
     main(*sys.argv[1:])

@@ -139,7 +139,7 @@ class Kernels:
         self.env = environment(folder)
         self.started = {}
         forks = sys.platform == "linux" if nursery is None else nursery
-        self.nursery = _Nursery(folder, self.env) if forks else None
+        self.nursery = _Nursery(folder, self.env) if forks and self.notebooks else None
         self.stopping = stopping
 
     def prepare(self):
@@ -161,11 +161,23 @@ class Kernels:
                 self._start(later)
         try:
             kernel.connect()
-        except RuntimeError as error:
-            raise TutorialError(
-                f"The kernel of notebook {notebook.stem} {kernel.death()} before its "
-                f"first cell ({error}); run this again."
-            ) from None
+        except RuntimeError:
+            # Whatever befell it while it waited, another may have better luck.
+            kernel = self._replace(notebook)
+            try:
+                kernel.connect()
+            except RuntimeError as error:
+                raise TutorialError(
+                    f"The kernel of notebook {notebook.stem} cannot be used: {error}; "
+                    "run this again."
+                ) from None
+        return kernel
+
+    def _replace(self, notebook):
+        self.started.pop(notebook).kill()
+        with self.stopping.held():
+            kernel = self.started[notebook] = _OwnProcess(notebook, self.folder)
+            kernel.start(self.env)
         return kernel
 
     def _start(self, notebook):
@@ -216,7 +228,7 @@ class _Nursery:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=env | {"NURSERY_PARENT": str(os.getpid())},
+                env=env,
                 start_new_session=True,
             )
         self.listener = threading.Thread(target=self._listen, daemon=True)
@@ -283,7 +295,7 @@ class _Client(AsyncKernelClient):
                 return
             except queue.Empty:
                 if not await self.is_alive():
-                    raise RuntimeError("it never answered") from None
+                    raise RuntimeError(f"it {self.kernel.death()}") from None
         raise RuntimeError(f"it did not answer within {_STARTUP} seconds")
 
 

@@ -10,7 +10,6 @@ Linux only: on other systems forking after such imports is not safe.
 
 import atexit
 import contextlib
-import ctypes
 import gc
 import json
 import os
@@ -21,13 +20,12 @@ import traceback
 
 from helpers.batch import kernel
 from helpers.batch.imports import import_for
-
-_PR_SET_PDEATHSIG = 1
+from helpers.batch.orphans import PARENT, end_with_parent
 
 
 def main():
     """Fork a kernel for each request until standard input ends."""
-    end_with_parent(int(os.environ["NURSERY_PARENT"]))
+    end_with_parent(int(os.environ[PARENT]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, reports = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not end up among the reports
@@ -123,13 +121,6 @@ def _new_random_state():
     numpy = sys.modules.get("numpy")
     if numpy:
         numpy.random.seed()
-
-
-def end_with_parent(parent):
-    """Let the system kill this process when its parent ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the call
-        os._exit(1)
 
 
 def _tell_deaths(reports):

@@ -8,7 +8,9 @@ import nbformat
 from helpers.artifacts import PUBLISHED, published_files
 from helpers.batch.pages import TEMPLATES, markdown_to_html, style, title
 from helpers.batch.summary import notice, published_report, summary_rows
+from helpers.errors import TutorialError
 from helpers.files import make_folder, write_atomically
+from helpers.paths import shown
 
 TAG = "report-figure"  # of the cells whose picture belongs on this page
 _COMPLETE = ("done", "kept")
@@ -25,18 +27,20 @@ def write_overview(job):
         empty text.
     """
     folder, report = Path(job["overview"]), Path(job["report"])
+    if not folder.exists():
+        raise TutorialError(f"{shown(folder)} is gone; run this again.")
     make_folder(report)
     results = job["results"]
     complete = all(result["status"] in _COMPLETE for result in results)
+    executed = {r["notebook"]: _executed(folder, r["notebook"]) for r in results}
     for result in results:
-        if result["status"] == "not run":
+        if executed[result["notebook"]] is None:
             page = _page(
                 heading=f"{result['notebook']} was not run",
                 problem=job["problem"] or "The run ended before this notebook.",
                 back=True,
             )
             write_atomically(report / f"{result['notebook']}.html", page.encode())
-    executed = [_executed(folder, r) for r in results if r["status"] != "not run"]
     published = published_report(folder) if complete else {}
     page = _page(
         heading=f"Run {folder.name}",
@@ -44,7 +48,7 @@ def write_overview(job):
         notice=notice(published),
         rows=summary_rows(published),
         notebooks=_links(results, executed),
-        figures=[figure for notebook in executed for figure in figures(notebook)],
+        figures=[f for found in executed.values() if found for f in figures(found)],
         files=sorted(published_files(folder / PUBLISHED)) if published else [],
     )
     write_atomically(report / "index.html", page.encode())
@@ -81,25 +85,23 @@ def figures(notebook):
                 }
 
 
-def _executed(folder, result):
-    path = folder / "notebooks" / f"{result['notebook']}.ipynb"
-    return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+def _executed(folder, stem):
+    """Return the executed notebook, or None if it was not executed."""
+    path = folder / "notebooks" / f"{stem}.ipynb"
+    if path.exists():
+        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    return None
 
 
 def _links(results, executed):
     links = []
-    for place, result in enumerate(results):
+    for result in results:
         stem, status = result["notebook"], result["status"]
         if status in ("done", "failed"):
             status += f", {result['seconds']:.1f} s"
-        known = place < len(executed)
-        links.append(
-            {
-                "stem": stem,
-                "title": title(executed[place], stem) if known else stem,
-                "status": status,
-            }
-        )
+        known = executed[stem]
+        heading = title(known, stem) if known else stem
+        links.append({"stem": stem, "title": heading, "status": status})
     return links
 
 

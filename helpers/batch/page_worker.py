@@ -13,6 +13,7 @@ import sys
 from dataclasses import asdict
 
 from helpers.batch.environment import environment
+from helpers.batch.orphans import PARENT, end_with_parent
 from helpers.errors import TutorialError
 
 _PATIENCE = 120  # seconds for all pages that are not ready when the last notebook is
@@ -90,6 +91,7 @@ class Pages:
 
 def main():
     """Do jobs until standard input ends."""
+    end_with_parent(int(os.environ[PARENT]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner ends this process
     if hasattr(os, "nice"):
         os.nice(19)

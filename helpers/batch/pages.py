@@ -15,7 +15,6 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from helpers.batch.formulas import to_mathml
-from helpers.errors import TutorialError
 from helpers.files import explained, make_folder, write_atomically
 from helpers.paths import NOTEBOOKS
 
@@ -109,24 +108,21 @@ def embedded(source):
     source : str
         Path relative to the notebooks, such as ``../images/model.png``.
 
-    Raises
-    ------
-    TutorialError
-        If there is no such file.
+    Returns
+    -------
+    str or None
+        None if there is no such file.
     """
     path = (NOTEBOOKS / urllib.parse.unquote(source)).resolve()
     kind = mimetypes.guess_type(path.name)[0]
     if not path.is_file() or not kind:
-        raise TutorialError(
-            f"A notebook shows the image {source}, but there is no such file; "
-            "`python -m helpers.refresh` makes the images anew."
-        )
+        return None
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 class _Renderer(IPythonRenderer):
     def block_math(self, body):
-        return f'<div class="formula">{to_mathml(body, block=True)}</div>'
+        return f'<span class="formula">{to_mathml(body, block=True)}</span>'
 
     def inline_math(self, body):
         return to_mathml(body)
@@ -170,7 +166,11 @@ def _finished(body, stems):
     soup = BeautifulSoup(body, "html.parser")
     for image in soup.find_all("img"):
         if not image.get("src", "").startswith("data:"):
-            image["src"] = embedded(image.get("src", ""))
+            data = embedded(image.get("src", ""))
+            if data:
+                image["src"] = data
+            else:
+                image.replace_with(f"[{image.get('alt', '')}: no such picture]")
     for link in soup.find_all("a", href=True):
         target, _, anchor = link["href"].partition("#")
         if urllib.parse.urlsplit(target).scheme or not target:

@@ -10,11 +10,17 @@ from helpers import locks
 from helpers.batch import record
 from helpers.batch.kernels import Kernels
 from helpers.batch.page_worker import Pages
-from helpers.batch.screen import screen
+from helpers.batch.screen import Lines, screen
 from helpers.errors import TutorialError
-from helpers.files import make_folder, remove_folder, scratch_folder, write_atomically
+from helpers.files import (
+    explained,
+    make_folder,
+    remove_folder,
+    scratch_folder,
+    write_atomically,
+)
 from helpers.parameters import notebook_parameters, notebook_paths
-from helpers.paths import run_folder, shown
+from helpers.paths import run_folder
 
 DONE, KEPT, FAILED, NOT_RUN = "done", "kept", "failed", "not run"
 
@@ -63,8 +69,10 @@ class Outcome:
         return all(result.status in (DONE, KEPT) for result in self.results)
 
 
-def run_notebooks(values, stopping, *, resume=False, timeout=None):
-    """Run all notebooks.
+def run_notebooks(
+    values, stopping, *, resume=False, timeout=None, notebooks=None, make_pages=True
+):
+    """Run notebooks, one after the other.
 
     Parameters
     ----------
@@ -76,6 +84,10 @@ def run_notebooks(values, stopping, *, resume=False, timeout=None):
         Whether to keep the notebooks whose last execution still holds.
     timeout : int, optional
         Seconds that one cell may take.
+    notebooks : list of Path, optional
+        The whole series unless given.
+    make_pages : bool, optional
+        Whether to make the pages of the run.
 
     Returns
     -------
@@ -87,7 +99,7 @@ def run_notebooks(values, stopping, *, resume=False, timeout=None):
         If the run cannot start, as when another one owns its folder.
     """
     started = time.monotonic()
-    notebooks = notebook_paths()
+    notebooks = notebooks or notebook_paths()
     parameters = {
         notebook: {name: values[name] for name in notebook_parameters(notebook)}
         for notebook in notebooks
@@ -100,59 +112,86 @@ def run_notebooks(values, stopping, *, resume=False, timeout=None):
         _clear(folder, notebooks, first)
         for result in outcome.results[:first]:
             result.status = KEPT
-        with contextlib.ExitStack() as stack:
-            view = screen(notebooks)
-            stack.callback(view.close)
-            with stopping.held():
-                kernels = Kernels(notebooks[first:], scratch, stopping)
-                pages = Pages(folder / "report", notebooks, scratch)
-                stack.callback(pages.kill)
-                stack.callback(kernels.close)
-            stopping.at_once += [kernels.kill, pages.kill]
-            kernels.prepare()
-            for place, notebook in enumerate(notebooks[first:], first):
-                view.start(place + 1, notebook.stem)
-                result, begun = outcome.results[place], time.monotonic()
+        with _crew(notebooks, first, folder, scratch, stopping, make_pages) as crew:
+            for notebook, result in list(zip(notebooks, outcome.results, strict=True))[
+                first:
+            ]:
+                crew.view.start(notebooks.index(notebook) + 1, notebook.stem)
+                begun = time.monotonic()
                 outcome.problem = _run_one(
-                    notebook, parameters[notebook], kernels, folder, view, timeout
+                    notebook, parameters[notebook], folder, crew, timeout
                 )
                 stopping.check()
                 result.seconds = time.monotonic() - begun
                 result.status = FAILED if outcome.problem else DONE
-                view.finish(result.status, result.seconds)
-                if record.executed_path(folder, notebook).exists():
-                    pages.page(record.executed_path(folder, notebook))
+                crew.view.finish(result.status, result.seconds)
                 if outcome.problem:
                     break
-            outcome.problem = outcome.problem or pages.finish(outcome)
+            problem = crew.pages.finish(outcome) if crew.pages else ""
+            outcome.problem = outcome.problem or problem
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _run_one(notebook, parameters, kernels, folder, view, timeout):
+@dataclass
+class _Crew:
+    """Who works for a run: the screen, the kernels, the page maker."""
+
+    view: Lines
+    kernels: Kernels
+    pages: Pages | None
+
+
+@contextlib.contextmanager
+def _crew(notebooks, first, folder, scratch, stopping, make_pages):
+    """Start what a run needs, and end it however the block ends."""
+    with contextlib.ExitStack() as stack:
+        view = screen(notebooks)
+        stack.callback(view.close)
+        pages = None
+        with stopping.held():
+            kernels = Kernels(notebooks[first:], scratch, stopping)
+            stack.callback(kernels.close)
+            stopping.at_once.append(kernels.kill)
+            if make_pages:
+                pages = Pages(folder / "report", notebooks, scratch)
+                stack.callback(pages.kill)
+                stopping.at_once.append(pages.kill)
+        kernels.prepare()
+        for notebook in notebooks[:first] if pages else []:
+            if not (folder / "report" / f"{notebook.stem}.html").exists():
+                pages.page(record.executed_path(folder, notebook))
+        yield _Crew(view, kernels, pages)
+
+
+def _run_one(notebook, parameters, folder, crew, timeout):
     """Run one notebook and keep its executed copy; return what went wrong."""
     from helpers.batch.engine import Failed, execute
 
     problem = ""
     try:
-        kernel = kernels.take(notebook)
-        try:
-            executed = execute(
-                notebook,
-                _changed(notebook, parameters),
-                kernel,
-                on_progress=view.inside,
-                timeout=timeout,
-            )
-            record.record(executed, notebook, parameters, folder)
-        except Failed as failure:
-            executed = failure.notebook
-            problem = (
-                f"Notebook {notebook.stem} failed in "
-                f"{_cell(executed, failure.cell_index)}: {_one_line(failure.reason)}"
-            )
-        kernel.retire()
-        _keep(executed, record.executed_path(folder, notebook))
+        with explained("work in", folder):
+            kernel = crew.kernels.take(notebook)
+            try:
+                executed = execute(
+                    notebook,
+                    _changed(notebook, parameters),
+                    kernel,
+                    on_progress=crew.view.inside,
+                    timeout=timeout,
+                )
+                record.record(executed, notebook, parameters, folder)
+            except Failed as failure:
+                executed = failure.notebook
+                problem = (
+                    f"Notebook {notebook.stem} failed in "
+                    f"{_cell(executed, failure.cell_index)}: "
+                    f"{_one_line(failure.reason)}"
+                )
+            kernel.retire()
+            _keep(executed, record.executed_path(folder, notebook))
+        if crew.pages:
+            crew.pages.page(record.executed_path(folder, notebook))
     except TutorialError as error:
         problem = problem or str(error)
     return problem
@@ -204,10 +243,5 @@ def _clear(folder, notebooks, first):
         *(report / f"{notebook.stem}.html" for notebook in later),
         *(record.executed_path(folder, notebook) for notebook in later),
     ]:
-        try:
+        with explained("remove", path):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise TutorialError(
-                f"Cannot remove {shown(path)}: {error.strerror}; let ARTIFACTS_DIR "
-                "name a folder that you may change."
-            ) from error

@@ -21,7 +21,10 @@ class Stopped(BaseException):
     """
 
     def __init__(self, number):
-        super().__init__(f"Stopped by {signal.Signals(number).name}.")
+        super().__init__(
+            f"Stopped by {signal.Signals(number).name}; the same command with --resume "
+            "goes on from here."
+        )
         self.status = 128 + number
 
 

@@ -77,9 +77,10 @@ def files_written(folder, report):
         The published ``report.json``.
     """
     published = sorted(report.get("files") or {})
-    paths = [folder / "published" / name for name in published]
-    paths += [folder / "published" / "report.json", folder / "report" / "index.html"]
-    return [shown(path) for path in dict.fromkeys(paths) if path.exists()]
+    paths = [folder / PUBLISHED / name for name in published]
+    paths += [folder / PUBLISHED / "report.json", folder / "report" / "index.html"]
+    written = [shown(path) for path in dict.fromkeys(paths) if path.exists()]
+    return [*written, f"{shown(folder / 'notebooks')}/ (as executed)"]
 
 
 def _get(report, *keys):
