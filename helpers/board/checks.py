@@ -138,6 +138,25 @@ def check_golden(mismatches, count, runtime_name):
     )
 
 
+def check_compiled(array_bytes, model_bytes):
+    """Check that the compiled C array is the model, byte for byte.
+
+    Parameters
+    ----------
+    array_bytes : bytes
+        From `helpers.board.compiled.compiled_bytes`.
+    model_bytes : bytes
+
+    Returns
+    -------
+    Check
+    """
+    same = array_bytes == bytes(model_bytes)
+    found = "the model, byte for byte" if same else "not the model that was tested"
+    sentence = f"what the compiler made of the C array is {found}."
+    return Check("compiled array", same, sentence)
+
+
 def require(checks):
     """Let a model pass only if it passed every check.
 

@@ -178,6 +178,149 @@ def _judge_cross_entropy(answers):
     return ""
 
 
+def check_convolution_bytes(convolution_bytes):
+    """Check the first exercise of notebook 5.
+
+    Parameters
+    ----------
+    convolution_bytes : callable
+        From a filter's side, input channels and output channels to bytes in int8.
+    """
+    print(_verdict(lambda: convolution_bytes(5, 16, 32), _judge_convolution_bytes))
+
+
+def _judge_convolution_bytes(answer):
+    if not _is_number(answer):
+        return f"It returns {_kind(answer)}, but a number of bytes is expected."
+    hints = {
+        12_928: "",
+        12_800: "The biases are missing: four bytes for each output channel.",
+        12_832: "A bias takes four bytes in the int8 model, not one.",
+        51_328: "Weights take one byte each in int8, not four.",
+        51_200: "Weights take one byte each in int8, not four; biases are missing.",
+        12_864: "There is a bias for each output channel, not for each input channel.",
+    }
+    wrong = f"For F = 5 and 16 to 32 channels 12,928 is expected, not {answer:,}."
+    return hints.get(answer, wrong)
+
+
+def check_calibration_set(calibration_set, deployed, data):
+    """Check the second exercise of notebook 5 by converting with the chosen images.
+
+    Parameters
+    ----------
+    calibration_set : callable
+        From int8 training images and the pixel scale to float32 images.
+    deployed : keras.Model
+    data : dict
+        The arrays of ``02_preprocessed.npz``.
+    """
+    images_i8, scale = data["train_images"], float(data["pixel_scale"])
+
+    def judge(chosen):
+        return _judge_calibration(chosen, deployed, data, scale)
+
+    print(_verdict(lambda: calibration_set(images_i8[:2000].copy(), scale), judge))
+
+
+def _judge_calibration(chosen, deployed, data, scale):
+    if not isinstance(chosen, np.ndarray) or chosen.shape[1:] != (28, 28, 1):
+        return f"It returns {_kind(chosen)}; expected are images of 28 × 28 × 1."
+    if not len(chosen):
+        return "There is no image in it."
+    from helpers.board.runtimes import LiteRT
+    from helpers.learn.conversion import convert
+
+    candidate = convert(deployed, chosen[:500], 1.0)  # they are scaled already
+    runtime = LiteRT(candidate)
+    scores = runtime.run(data["test_images"][:500])
+    right = np.mean(scores.argmax(axis=1) == data["test_labels"][:500])
+    found = f"The model that comes of it reads {100 * right:.0f} % of 500 test images"
+    if not np.isclose(runtime.model.input.scale, 1 / scale, rtol=0.02):
+        return (
+            f"{found}, and its input scale is {runtime.model.input.scale:.4g} instead "
+            f"of {1 / scale:.4g}: scale the images as for training, and let all values "
+            "from paper to ink occur in them."
+        )
+    if right < 0.8:
+        return f"{found}: they do not show the ranges that digits produce."
+    return ""
+
+
+def check_weakest_digit(weakest_digit, labels, predictions):
+    """Check the first exercise of notebook 6.
+
+    Parameters
+    ----------
+    weakest_digit : callable
+        From true digits and answers to the digit that is missed most often.
+    labels, predictions : numpy.ndarray of int, shape (images,)
+    """
+
+    def judge(answer):
+        return _judge_weakest_digit(answer, labels, predictions)
+
+    print(_verdict(lambda: weakest_digit(labels, predictions), judge))
+
+
+def _judge_weakest_digit(answer, labels, predictions):
+    if not _is_number(answer) or answer not in range(10):
+        return f"It returns {_kind(answer)}, but one digit from 0 to 9 is expected."
+    wrong = labels != predictions
+    missed = np.bincount(labels[wrong], minlength=10)
+    shares = missed / np.bincount(labels, minlength=10)
+    if shares[answer] == shares.max():
+        return ""
+    if shares[answer] == shares.min():
+        return f"{answer} is the digit that is missed least often."
+    if np.bincount(predictions[wrong], minlength=10).argmax() == answer:
+        return f"{answer} is given wrongly most often: group by the true digit instead."
+    if missed.argmax() == answer:
+        return f"{answer} has most mistakes, but also more images: compare shares."
+    return f"The model misses {100 * shares[answer]:.1f} % of the {answer}; " + (
+        "another digit is missed more often."
+    )
+
+
+def check_read_answer(read_answer):
+    """Check the second exercise of notebook 6.
+
+    Parameters
+    ----------
+    read_answer : callable
+        From ten output bytes (int8) to a digit, or -1.
+    """
+    sure, unsure = np.full(10, -128, np.int8), np.full(10, -103, np.int8)
+    sure[7], unsure[3], unsure[5] = 100, -20, -10
+    half = np.full(10, -128, np.int8)
+    half[2] = half[4] = 0  # both exactly one half
+    cases = {"sure": sure, "unsure": unsure, "half": half}
+
+    def call():
+        return {name: read_answer(bytes_.copy()) for name, bytes_ in cases.items()}
+
+    print(_verdict(call, _judge_read_answer))
+
+
+def _judge_read_answer(answers):
+    for answer in answers.values():
+        if not _is_number(answer):
+            return f"It returns {_kind(answer)}, but a digit or -1 is expected."
+    if answers["sure"] != 7:
+        return (
+            f"For a 7 with byte 100 it returns {answers['sure']}: the answer is the "
+            "index of the largest byte."
+        )
+    if answers["unsure"] != -1:
+        return (
+            "The largest byte, -10, is a probability of 0.46: below one half, so -1 is "
+            "expected."
+        )
+    if answers["half"] != -1:
+        return "Byte 0 is a probability of exactly one half, and that is not above it."
+    return ""
+
+
 def _verdict(call, judge):
     try:
         answer = call()
