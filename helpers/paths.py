@@ -13,7 +13,7 @@ from helpers.errors import TutorialError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
-IMAGES = REPOSITORY / "images"
+IMAGES = NOTEBOOKS.parent / "images"  # the notebooks show ../images/…
 
 NAME_RULE = "a letter, then letters, digits, _ or - (64 characters at most)"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")

@@ -76,14 +76,23 @@ def title(notebook, otherwise=""):
 
 def frame(stem, stems):
     """Return what the template puts around a page: style and neighbours."""
-    place = stems.index(stem) if stem in stems else -1
+    place = stems.index(stem)
+    before, after = stems[:place][-1:], stems[place + 1 :][:1]
     return {
         "style": style(),
-        "place": place + 1,
-        "count": len(stems),
-        "previous": stems[place - 1] if place > 0 else None,
-        "next": stems[place + 1] if 0 <= place < len(stems) - 1 else None,
+        "previous": [(name, label(name)) for name in before],
+        "next": [(name, label(name)) for name in after],
     }
+
+
+@functools.cache
+def label(stem):
+    """Return how a link names a notebook: its number and its title."""
+    path = NOTEBOOKS / f"{stem}.ipynb"
+    if not path.exists():
+        return stem
+    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    return f"{stem[:2].lstrip('0')} · {title(notebook, stem)}"
 
 
 @functools.cache
