@@ -218,6 +218,15 @@ class Run:
             found |= self.lineage(source)
         return found | {artifact: entry}
 
+    def all_parameters(self, lineage):
+        """Return the parameters of all notebooks of a lineage and of this one."""
+        made_with = [entry["parameters"] for entry in lineage.values()]
+        return {
+            name: value
+            for parameters in [*made_with, self.parameters]
+            for name, value in sorted(parameters.items())
+        }
+
     # Publishing
 
     @property

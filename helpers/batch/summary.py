@@ -76,10 +76,10 @@ def files_written(folder, report):
     report : dict
         The published ``report.json``.
     """
-    published = sorted(report.get("files") or {})
-    paths = [folder / PUBLISHED / name for name in published]
-    paths += [folder / PUBLISHED / "report.json", folder / "report" / "index.html"]
-    written = [shown(path) for path in dict.fromkeys(paths) if path.exists()]
+    names = published_files(folder / PUBLISHED) if report else ()
+    paths = [folder / PUBLISHED / name for name in names]
+    paths.append(folder / "report" / "index.html")
+    written = [shown(path) for path in paths if path.exists()]
     return [*written, f"{shown(folder / 'notebooks')}/ (as executed)"]
 
 

@@ -65,7 +65,8 @@ def files_to_publish(name, model_bytes, result, golden, arena, report):
     golden : helpers.board.golden.Golden
     arena : helpers.board.arena.Arena
     report : dict
-        What ``report.json`` says besides: dicts, lists, texts and finite numbers.
+        What ``report.json`` says besides: dicts, lists, texts and finite numbers. What
+        it has under ``dataset`` or ``accuracy`` is added to what stands there.
 
     Returns
     -------
@@ -152,33 +153,32 @@ def _himax_lines(model):
 
 def _report(report, model_bytes, model, result, golden, arena):
     facts = {
+        "dataset": {"name": result.dataset, "test_images": result.total},
+        "accuracy": {
+            "float": {"correct": result.float_correct, "images": result.total},
+            "board": {"correct": result.board_correct, "images": result.total},
+        },
+        "board_runtime": {
+            "name": result.runtime_name,
+            "is_board_runtime": result.board_runtime,
+        },
         "model": {
             "bytes": len(model_bytes),
             "sha256": sha256(model_bytes),
             "operators": model.operator_names,
             "input": _quantization(model.input),
             "output": _quantization(model.output),
-        },
-        "dataset": result.dataset,
-        "accuracy": {
-            "test_images": result.total,
-            "float_correct": result.float_correct,
-            "board_correct": result.board_correct,
-            "runtime": result.runtime_name,
-            "board_runtime": result.board_runtime,
-        },
-        "arena": {
-            "used_bytes": arena.used,
-            "smallest_bytes": arena.smallest,
-            "recommended_bytes": arena.recommended,
-            "rule": arena.rule,
+            "arena_bytes": arena.used,
+            "smallest_arena_bytes": arena.smallest,
+            "recommended_arena_bytes": arena.recommended,
+            "arena_rule": arena.rule,
         },
         "golden_digits": list(golden.digits),
     }
-    if shared := sorted(facts.keys() & report.keys()):
-        raise ValueError(f"report may not set {', '.join(shared)}")
+    for key, value in report.items():
+        facts[key] = facts[key] | value if key in facts else value
     text = json.dumps(
-        facts | report,
+        facts,
         indent=1,
         sort_keys=True,
         allow_nan=False,

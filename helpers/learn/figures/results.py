@@ -45,16 +45,17 @@ def draw_confusion(ax, rows, columns, title, labels=("true digit", "answer")):
     return ax
 
 
-def draw_answers(axes, images, before, after, label):
+def draw_answers(axes, images, one, other, labels):
     """Draw images with two digits below each; axes left over stay empty.
 
     Parameters
     ----------
     axes : sequence of matplotlib.axes.Axes
     images : numpy.ndarray of int8, shape (N, 28, 28, 1)
-    before, after : numpy.ndarray of int, shape (N,)
-        The digit called `label`, and the model's answer on the board.
-    label : str
+    one, other : numpy.ndarray of int, shape (N,)
+        Two digits for each image.
+    labels : tuple of str
+        What the two are.
 
     Returns
     -------
@@ -62,9 +63,11 @@ def draw_answers(axes, images, before, after, label):
     """
     for ax in axes:
         plain(ax)
-    for ax, image, one, other in zip(axes, images, before, after, strict=False):
+    for ax, image, *digits in zip(axes, images, one, other, strict=False):
         draw_digit(ax, image)
-        ax.set_xlabel(f"{label} {one}, read {other}", fontsize=8)
+        named = zip(labels, digits, strict=True)
+        text = ", ".join(f"{label} {digit}" for label, digit in named)
+        ax.set_xlabel(text, fontsize=8)
     return axes
 
 
@@ -95,14 +98,15 @@ def draw_camera_report(ax, results):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    results : list of tuple
-        Caption, right answers, images.
+    results : list of dict
+        With ``effect``, ``correct`` and ``images``.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    for place, (_, correct, images) in enumerate(results):
+    for place, result in enumerate(results):
+        correct, images = result["correct"], result["images"]
         share = 100 * correct / images
         low, high = (100 * end for end in wilson_interval(correct, images))
         colour = BLUE if share > 90 else VERMILION
@@ -112,7 +116,7 @@ def draw_camera_report(ax, results):
         text = f"{share:.1f} %  ({low:.1f} to {high:.1f})"
         ax.text(102, place, text, va="center", fontsize=8)
     ax.set(xlim=(0, 100), xlabel="right answers (%)", yticks=range(len(results)))
-    ax.set_yticklabels([caption for caption, *_ in results])
+    ax.set_yticklabels([result["effect"] for result in results])
     ax.invert_yaxis()
     ax.grid(axis="x", color=GREY, alpha=0.25)
     return ax
