@@ -31,7 +31,7 @@ def training_batches(
     """
     import tensorflow as tf
 
-    from helpers.learn.augmentation import PAPER, random_affine
+    from helpers.learn.augmentation import augment as vary
 
     count = len(images_i8)
     images = tf.constant(images_i8)
@@ -41,7 +41,7 @@ def training_batches(
         # One gather a batch costs far less than batching single images.
         batch = tf.cast(tf.gather(images, index), tf.float32)
         if augment:
-            batch = random_affine(batch, seed_pair, paper=PAPER)
+            batch = vary(batch, seed_pair)
         return batch / pixel_scale, tf.gather(targets, index)
 
     order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(batch_size)
