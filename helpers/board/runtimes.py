@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -173,7 +174,9 @@ class LiteRT(Runtime):
         return self._interpreter.get_tensor(self._output)
 
     def _keeping_all(self):
-        interpreter = self._new(experimental_preserve_all_tensors=True)
+        with warnings.catch_warnings():  # that it is meant for debugging
+            warnings.simplefilter("ignore")
+            interpreter = self._new(experimental_preserve_all_tensors=True)
 
         def run_one(image):
             interpreter.set_tensor(self._input, image)
@@ -293,7 +296,9 @@ def _explained(name):
     with _captured_stderr() as text:
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except TutorialError:
+            raise
+        except Exception as error:  # the runtimes' wrappers raise whatever comes
             reasons = [*text().splitlines(), str(error)]
             reason = "; ".join(line.strip() for line in reasons if line.strip())
             raise TutorialError(
