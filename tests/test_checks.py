@@ -9,6 +9,8 @@ from edit_model import edited
 from helpers.board.checks import (
     OPERATORS,
     check_accuracy,
+    check_arithmetic,
+    check_compiled,
     check_golden,
     check_model,
     require,
@@ -248,6 +250,26 @@ def test_accuracy_is_compared_in_percentage_points(board, allowed, passed, words
     assert check.passed is passed
     assert words in check.sentence
     assert "9,910 of 10,000 correct (99.10 %) in float" in check.sentence
+
+
+@pytest.mark.parametrize(
+    ("off_by", "exact", "passed"),
+    [(0, True, True), (1, True, False), (-1, True, False), (1, False, True)],
+)
+def test_arithmetic_that_differs_is_refused(off_by, exact, passed):
+    scores = np.zeros((5, 10), np.int8)
+    other = scores.copy()
+    other[2, 3] = off_by
+    check = check_arithmetic(scores, other, "TFLM", exact)
+    assert bool(check.passed) is passed
+    assert f"{abs(off_by)} of 50 scores on TFLM" in check.sentence
+    assert not check_arithmetic(scores - 128, other + 127, "TFLM", False).passed
+
+
+def test_compiled_array_that_differs_is_refused(candidate):
+    assert check_compiled(candidate(), candidate()).passed
+    with pytest.raises(TutorialError, match="not the model that was tested"):
+        require([check_compiled(candidate()[:-1] + b"x", candidate())])
 
 
 def test_golden_vector_that_differs_is_refused():

@@ -49,6 +49,50 @@ def test_every_tensor_of_random_bytes_equals_tflm(candidate):
         np.testing.assert_array_equal(found[index], expected[index])
 
 
+@pytest.fixture(scope="module")
+def every_operator(sample):
+    """Convert an untrained network that uses every operator, "same" padding too."""
+    from helpers.learn.conversion import convert
+    from helpers.quiet import quiet
+
+    with quiet():
+        import keras
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    inputs = keras.Input(batch_shape=(1, 28, 28, 1))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu6")(inputs)
+    y = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=1)(x)
+    x = layers.Reshape((7, 28, 4))(layers.Add()([x, y]))
+    y = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu")(x)
+    y = layers.Conv2D(8, 3, dilation_rate=2, padding="valid")(y)
+    y = layers.MaxPool2D(3, strides=2, padding="same")(y)
+    y = layers.AveragePooling2D(2, padding="same")(y)
+    y = layers.GlobalAveragePooling2D()(y)
+    outputs = layers.Softmax()(layers.Dense(10)(y))
+    return convert(keras.Model(inputs, outputs), sample["train_images"][:50])
+
+
+@pytest.mark.tflm
+def test_every_operator_equals_tflm_on_every_tensor(every_operator, sample):
+    images = sample["test_images"][:200]
+    integers = Integers(every_operator)
+    assert integers.model.operator_names == [
+        "ADD",
+        "AVERAGE_POOL_2D",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "FULLY_CONNECTED",
+        "MAX_POOL_2D",
+        "MEAN",
+        "RESHAPE",
+        "SOFTMAX",
+    ]
+    expected = TFLM(every_operator).intermediates(images)
+    found = integers.intermediates(images)
+    differing = {i: int((found[i] != expected[i]).sum()) for i in expected}
+    assert differing == dict.fromkeys(expected, 0)
+
+
 @pytest.mark.tflm
 def test_a_changed_rounding_is_noticed(candidate, sample, monkeypatch):
     from helpers.board import fixed_point

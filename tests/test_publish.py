@@ -69,7 +69,12 @@ def test_himax_source_of_the_dense_head_says_what_to_change(candidate, sample):
 
 
 def test_report_holds_facts_and_what_the_notebook_adds(candidate, sample):
-    extra = {"seed": np.int64(3), "camera": {"noise": np.float32(0.5)}}
+    litert = {"correct": 7, "images": 1000}
+    extra = {
+        "seed": np.int64(3),
+        "camera": {"noise": np.float32(0.5)},
+        "accuracy": {"litert": litert},
+    }
     files, golden = published("mnist_cnn", candidate(), sample, extra)
     report = json.loads(files["report.json"])
     assert report["seed"] == 3
@@ -77,12 +82,18 @@ def test_report_holds_facts_and_what_the_notebook_adds(candidate, sample):
     assert report["model"]["sha256"] == sha256(candidate())
     assert report["model"]["bytes"] == len(candidate())
     assert report["golden_digits"] == list(golden.digits)
-    assert report["accuracy"]["test_images"] == 1000
+    assert report["accuracy"]["board"]["images"] == 1000
+    assert report["accuracy"]["litert"] == litert
+    assert report["dataset"]["name"] == "mnist_5k"
 
 
-def test_report_may_not_contradict_the_facts(candidate, sample):
-    with pytest.raises(ValueError, match="report may not set dataset"):
-        published("mnist_cnn", candidate(), sample, {"dataset": "another"})
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("accuracy", {"board": {"correct": 1000}}), ("golden_digits", [1])],
+)
+def test_report_may_not_contradict_what_was_measured(candidate, sample, key, value):
+    with pytest.raises(ValueError, match=f"report may not set {key}"):
+        published("mnist_cnn", candidate(), sample, {key: value})
 
 
 def test_report_with_a_number_that_json_lacks_is_refused(candidate, sample):
@@ -135,7 +146,9 @@ def _environment(**changes):
 def test_without_the_board_runtime_every_file_says_so(candidate, sample, monkeypatch):
     monkeypatch.setenv(CHOICE, "litert")
     files, _ = published("mnist_cnn", candidate(), sample)
-    assert json.loads(files["report.json"])["accuracy"]["board_runtime"] is False
+    assert (
+        json.loads(files["report.json"])["board_runtime"]["is_board_runtime"] is False
+    )
     for path in ("mnist_cnn_int8.cc", "himax_we1_evb/model_data.cc"):
         assert b"NOT tested on the board's runtime" in files[path]
     assert b"stands in for TensorFlow Lite Micro" in files["mnist_cnn_int8_golden.h"]

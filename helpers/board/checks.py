@@ -138,6 +138,32 @@ def check_golden(mismatches, count, runtime_name):
     )
 
 
+def check_arithmetic(scores, integer_scores, runtime_name, exact=True):
+    """Check that a runtime computes what the integer arithmetic of the layers gives.
+
+    Parameters
+    ----------
+    scores, integer_scores : ndarray of int8, shape (images, 10)
+        From `runtime_name` and from `helpers.board.integer_model.Integers`.
+    runtime_name : str
+    exact : bool
+        Whether that is the board's runtime; its stand-in may differ by one step.
+
+    Returns
+    -------
+    Check
+    """
+    steps = np.abs(scores.astype(int) - integer_scores)
+    allowed = "no difference" if exact else "one step"
+    return Check(
+        "arithmetic",
+        bool(steps.max(initial=0) <= (0 if exact else 1)),
+        f"{np.count_nonzero(steps)} of {steps.size:,} scores on {runtime_name} differ "
+        f"from integer arithmetic in NumPy, the largest by {steps.max(initial=0)}; "
+        f"{allowed} is allowed.",
+    )
+
+
 def check_compiled(array_bytes, model_bytes):
     """Check that the compiled C array is the model, byte for byte.
 

@@ -131,10 +131,13 @@ class _Step:
 
     def __init__(self, model, operator, computed):
         self.options = operator.options
-        self.inputs = [model.tensors[index] for index in operator.inputs]
+        self.inputs = [
+            model.tensors[index] if index >= 0 else None for index in operator.inputs
+        ]
         self.output = model.tensors[operator.outputs[0]]
         self.values = [
-            computed.get(tensor.index, tensor.data) for tensor in self.inputs
+            None if tensor is None else computed.get(tensor.index, tensor.data)
+            for tensor in self.inputs
         ]
 
     @property
@@ -150,7 +153,8 @@ class _Step:
         )
 
     def bias(self):
-        return self.values[2] if len(self.values) > 2 else np.int32(0)
+        values = [*self.values, None][2]
+        return np.int32(0) if values is None else values
 
 
 def _convolution(layer):

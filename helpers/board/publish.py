@@ -176,7 +176,12 @@ def _report(report, model_bytes, model, result, golden, arena):
         "golden_digits": list(golden.digits),
     }
     for key, value in report.items():
-        facts[key] = facts[key] | value if key in facts else value
+        known = facts.get(key, {})
+        if key in facts and (
+            not isinstance(known, dict) or known.keys() & value.keys()
+        ):
+            raise ValueError(f"report may not set {key} to what was measured here")
+        facts[key] = known | value if key in facts else value
     text = json.dumps(
         facts,
         indent=1,
