@@ -213,8 +213,8 @@ def make_dataset(source, train, test, notice=""):
     )
     if source == "mnist" and not is_mnist:
         raise TutorialError(
-            "The file mnist.npz in Keras' cache is not MNIST: the SHA-256 of its arrays "
-            "differ from the known ones; delete it and run this notebook again."
+            "The file mnist.npz in Keras' cache is not MNIST: the SHA-256 of its "
+            "arrays differ from the known ones; delete it and run this again."
         )
     name = MNIST if is_mnist else SAMPLE if source == "mnist_5k" else Path(source).name
     return Dataset(name, *arrays.values(), notice)

@@ -119,7 +119,6 @@ def draw_pyramid(ax, costs):
         ax.text(x + width / 2, -height / 2 - 1, text, ha="center", va="top", fontsize=8)
         x += width + 0.75
     ax.set(ylim=(-19, 15), yticks=[-14, -7, 0, 7, 14], xticks=[])
-    ax.set_yticklabels(["28", "14", "0", "14", "28"])
-    ax.set(ylabel="height and width (pixels)", xlabel="layers, from input to output")
+    ax.set(ylabel="pixels from the middle", xlabel="layers, from input to output")
     ax.legend(loc="upper right", ncols=2)
     return ax

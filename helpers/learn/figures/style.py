@@ -1,7 +1,7 @@
 """How every figure looks, and how it gets onto the page with a text for who can't see.
 
 Colours are from the palette of Okabe and Ito, which readers with any kind of colour
-blindness can tell apart (Color Universal Design, 2008); nothing is told by colour alone.
+blindness can tell apart (Color Universal Design, 2008). Nothing is told by colour only.
 """
 
 import base64
