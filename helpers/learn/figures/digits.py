@@ -45,6 +45,7 @@ def draw_values(ax, patch, title="", number_format="{:g}", value_range=None):
     -------
     matplotlib.axes.Axes
     """
+    patch = np.asarray(patch, float)  # bytes would overflow in the difference below
     low, high = value_range or (patch.min(), max(patch.max(), patch.min() + 1e-9))
     ax.imshow(patch, cmap="gray", vmin=low, vmax=high)
     for (row, column), value in np.ndenumerate(patch):
