@@ -71,7 +71,8 @@ def deployed_graph(trained, head="conv"):
         layer.set_weights([w.reshape(s) for w, s in zip(weights, shapes, strict=True)])
     if head == "conv":
         outputs = keras.layers.Softmax(name="softmax")(outputs)
-    return keras.Model(inputs, outputs, name=f"{trained.name}_{head}")
+    # The name becomes part of every tensor's name in the flatbuffer.
+    return keras.Model(inputs, outputs, name=trained.name)
 
 
 def agreement(trained, deployed, images):
