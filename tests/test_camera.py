@@ -71,6 +71,12 @@ def test_rotated_quarter_turn_is_counter_clockwise(digits_i8):
     assert np.array_equal(camera.rotated(digits_i8, 90), np.rot90(digits_i8, 1, (1, 2)))
 
 
+def test_either_way_alternates(digits_i8):
+    turned = camera.either_way(digits_i8, 15)
+    assert np.array_equal(turned[::2], camera.rotated(digits_i8, 15)[::2])
+    assert np.array_equal(turned[1::2], camera.rotated(digits_i8, -15)[1::2])
+
+
 def test_squeezed_keeps_ink_and_narrows(digits_i8):
     pressed = camera.squeezed(digits_i8, 0.75)
     before = digits_i8.astype(float) + 128

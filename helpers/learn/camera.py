@@ -90,6 +90,23 @@ def rotated(images_i8, degrees):
     return _int8(turned)
 
 
+def either_way(images_i8, degrees):
+    """Turn the first, third, fifth … digit one way and the others the other way.
+
+    Parameters
+    ----------
+    images_i8 : ndarray, int8, shape (N, height, width, 1)
+    degrees : float
+
+    Returns
+    -------
+    ndarray, int8, same shape
+    """
+    turned = rotated(images_i8, degrees)
+    turned[1::2] = rotated(images_i8[1::2], -degrees)
+    return turned
+
+
 def squeezed(images_i8, share=0.75):
     """Press the digits together sideways, as a 4:3 frame in a square picture is.
 
@@ -230,7 +247,7 @@ EFFECTS = {
     "shifted_2": Effect("Shifted 2 px diagonally", lambda i, _: shifted(i, 2, 2)),
     "shifted_3": Effect("Shifted 3 px diagonally", lambda i, _: shifted(i, 3, 3)),
     "shifted_4": Effect("Shifted 4 px diagonally", lambda i, _: shifted(i, 4, 4)),
-    "rotated": Effect("Rotated by 15°", lambda images, _: rotated(images, 15)),
+    "rotated": Effect("Rotated by 15° either way", lambda i, _: either_way(i, 15)),
     "squeezed": Effect("Squeezed to 75 % width", lambda images, _: squeezed(images)),
     "low_contrast": Effect("Ink 200 on paper 40", lambda i, _: low_contrast(i)),
     "noisy": Effect("Noise, σ = 15", noisy),
