@@ -40,8 +40,7 @@ def closing_text(outcome):
     if report:
         parts.append(in_columns(summary_rows(report)))
     parts.append(
-        "Written:\n"
-        + "\n".join(f"  {p}" for p in files_written(outcome.folder, report))
+        "Written:\n" + "\n".join(f"  {p}" for p in files_written(outcome.folder))
     )
     if notice(report):
         parts.append(in_a_frame(notice(report)))

@@ -5,12 +5,15 @@ papermill runs the cells; what is added is small: the kernel comes from
 when its kernel dies.
 """
 
-import papermill
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
-from papermill.execute import remove_error_markers
+from helpers.batch.lean import lean_imports
+
+with lean_imports():
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import Engine, papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import remove_error_markers
 
 _NAME = "tutorial"
 

@@ -8,15 +8,18 @@ import re
 import urllib.parse
 from pathlib import Path
 
-import nbformat
 from bs4 import BeautifulSoup
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from helpers.batch.formulas import to_mathml
+from helpers.batch.lean import lean_imports
 from helpers.files import explained, make_folder, write_atomically
 from helpers.paths import NOTEBOOKS
+
+with lean_imports():
+    import nbformat
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TEMPLATES = Path(__file__).with_name("templates")
 _CODE_STYLE = "xcode"

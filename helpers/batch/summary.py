@@ -7,6 +7,8 @@ from helpers.artifacts import PUBLISHED, published_files
 from helpers.learn.tables import rate
 from helpers.paths import shown
 
+_KINDS = "train", "test"
+
 
 def published_report(folder):
     """Return the published report of a run, or an empty dict if it has none.
@@ -36,21 +38,22 @@ def summary_rows(report):
     list of tuple of str
     """
     rows = [
-        ("Dataset", _dataset(report)),
-        ("Accuracy before quantization", _accuracy(report, "float")),
-        ("Accuracy after, on LiteRT", _accuracy(report, "litert")),
-        (f"Accuracy after, on {_runtime(report)}", _accuracy(report, "board")),
-        ("Loss of accuracy", _loss(report)),
-        ("Model", _count(report, "bytes")),
-        ("Tensor arena", _arena(report)),
-        ("Operators", ", ".join(_get(report, "model", "operators") or [])),
+        ("dataset", _dataset(report)),
+        ("accuracy before quantization", _rate(report, "float")),
+        ("accuracy after quantization", _rate(report, "board")),
+        ("loss of accuracy", _loss(report)),
+        ("measured on", _runtime(report)),
+        ("for comparison, on LiteRT", _rate(report, "litert")),
+        ("model", _bytes(report, "bytes")),
+        ("tensor arena", _arena(report)),
+        ("operators", _operators(report)),
     ]
     return [(label, text) for label, text in rows if text]
 
 
 def notice(report):
     """Return what the reader must not miss about the dataset, or an empty text."""
-    return _get(report, "dataset", "notice") or ""
+    return _get(report, str, "dataset", "notice") or ""
 
 
 def in_a_frame(text, width=78):
@@ -66,74 +69,78 @@ def in_columns(rows):
     return "\n".join(f"  {label:<{width}}  {text}" for label, text in rows)
 
 
-def files_written(folder, report):
+def files_written(folder):
     """Return the paths of what a reader will look for, as they should be shown.
 
     Parameters
     ----------
     folder : Path
         The run's folder.
-    report : dict
-        The published ``report.json``.
     """
-    names = published_files(folder / PUBLISHED) if report else ()
-    paths = [folder / PUBLISHED / name for name in names]
-    paths.append(folder / "report" / "index.html")
-    written = [shown(path) for path in paths if path.exists()]
-    return [*written, f"{shown(folder / 'notebooks')}/ (as executed)"]
+    published = [folder / PUBLISHED / name for name in _names(folder / PUBLISHED)]
+    page, executed = folder / "report" / "index.html", folder / "notebooks"
+    return [shown(path) for path in [*published, page, executed] if path.exists()]
 
 
-def _get(report, *keys):
+def _names(published):
+    return sorted(published_files(published)) if published.exists() else []
+
+
+def _get(report, kind, *keys):
+    """Return a value of the report if it is there and of the right kind."""
     for key in keys:
-        if not isinstance(report, dict) or key not in report:
-            return None
-        report = report[key]
-    return report
+        report = report.get(key) if isinstance(report, dict) else None
+    return report if type(report) is kind else None
 
 
 def _dataset(report):
-    dataset = report.get("dataset") or {}
-    text = str(dataset.get("name", ""))
-    if "train_images" in dataset and "test_images" in dataset:
-        text += (
-            f": {dataset['train_images']:,} training and "
-            f"{dataset['test_images']:,} test images"
-        )
-    return text
+    name = _get(report, str, "dataset", "name") or ""
+    counts = [_get(report, int, "dataset", f"{kind}_images") for kind in _KINDS]
+    if name and None not in counts:
+        parts = [f"{n:,} {kind}" for kind, n in zip(_KINDS, counts, strict=True)]
+        name += f", {' and '.join(parts)} images"
+    return name
 
 
-def _accuracy(report, kind):
-    found = _get(report, "accuracy", kind) or {}
-    if "correct" in found and found.get("images"):
-        return rate(found["correct"], found["images"])
-    return ""
+def _counts(report, kind):
+    """Return right answers and images, or None if the report does not tell."""
+    correct = _get(report, int, "accuracy", kind, "correct")
+    images = _get(report, int, "accuracy", kind, "images")
+    return (correct, images) if correct is not None and images else None
+
+
+def _rate(report, kind):
+    counts = _counts(report, kind)
+    return rate(*counts) if counts else ""
 
 
 def _runtime(report):
-    runtime = report.get("board_runtime") or {}
-    name = runtime.get("name", "the board's runtime")
-    if runtime.get("is_board_runtime", True):
-        return name
-    return f"{name} (stands in for TFLM, which this system lacks)"
+    name = _get(report, str, "board_runtime", "name")
+    if name and _get(report, bool, "board_runtime", "is_board_runtime") is False:
+        name += ", which stands in for TensorFlow Lite Micro: that is not installed"
+    return name
 
 
 def _loss(report):
-    before = _get(report, "accuracy", "float") or {}
-    after = _get(report, "accuracy", "board") or _get(report, "accuracy", "litert")
-    if not (before.get("images") and after and after.get("images")):
+    before, after = _counts(report, "float"), _counts(report, "board")
+    if not before or not after:
         return ""
-    drop = before["correct"] / before["images"] - after["correct"] / after["images"]
-    decimals = 2 if after["images"] >= 5000 else 1
-    points = round(100 * drop, decimals) + 0.0  # no negative zero
+    decimals = 2 if after[1] >= 5000 else 1
+    points = 100 * (before[0] / before[1] - after[0] / after[1])
+    points = round(points, decimals) + 0.0  # no negative zero
     return f"{points:.{decimals}f} percentage points"
 
 
-def _count(report, key):
-    number = _get(report, "model", key)
+def _bytes(report, key):
+    number = _get(report, int, "model", key)
     return f"{number:,} bytes" if number else ""
 
 
 def _arena(report):
-    used = _count(report, "arena_bytes")
-    advised = _get(report, "model", "recommended_arena_bytes")
-    return f"{used} used, {advised:,} recommended" if used and advised else used
+    used = _bytes(report, "arena_bytes")
+    advised = _bytes(report, "recommended_arena_bytes")
+    return f"{used} used, {advised} recommended" if used and advised else used
+
+
+def _operators(report):
+    return ", ".join(map(str, _get(report, list, "model", "operators") or []))
