@@ -5,6 +5,7 @@ none if the notebook is in order.
 """
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def pictures_have_alt_text(notebook, path):
 def figures_have_captions(notebook, path):
     number = Path(path).name[1]
     expected = 1
-    for cell, following in zip(notebook.cells, notebook.cells[1:], strict=False):
+    for cell, following in itertools.pairwise(notebook.cells):
         if not any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
             continue
         start = f"*Figure {number}.{expected}. "
@@ -118,7 +119,7 @@ def headings_are_in_order(notebook, path):
     levels = [len(marks) for marks in re.findall(r"^(#+) ", prose, re.M)]
     if levels.count(1) != 1 or levels[0] != 1:
         yield f"{levels.count(1)} headings of the first level, not 1 at the top"
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in itertools.pairwise(levels):
         if after > before + 1:
             yield f"a heading of level {after} follows one of level {before}"
 

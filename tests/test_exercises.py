@@ -1,4 +1,4 @@
-"""Every checker, on the solution, on the untouched stub and on typical wrong answers."""
+"""Every checker on the solution, the untouched stub and typical wrong answers."""
 
 import re
 

@@ -89,8 +89,10 @@ def test_batch_changed_parameters_folder_with_spaces(tmp_path):
     """All six on the sample, from another folder, with another name and other values."""
     folder = tmp_path / "another folder"
     folder.mkdir()
-    flags = "--save-model-name=my-model --dataset=mnist_5k --epochs=4 --batch-size=32"
-    flags += " --head=dense --seed=3 --calibration-images=50 --max-accuracy-drop=3"
+    flags = "--save-model-name=my-model --dataset=mnist_5k --epochs=4 --seed=3"
+    flags += (
+        " --batch-size=32 --head=dense --calibration-images=50 --max-accuracy-drop=3"
+    )
     out = run(
         ["helpers.train_and_quantize", *flags.split()],
         folder,
