@@ -80,7 +80,7 @@ def estimated_arena(model):
 
     Parameters
     ----------
-    model : helpers.board.flatbuffer.Model
+    model : helpers.board.model.Model
 
     Returns
     -------

@@ -22,7 +22,7 @@ def board_header(name, model, arena, about):
     ----------
     name : str
         Of the run.
-    model : helpers.board.flatbuffer.Model
+    model : helpers.board.model.Model
     arena : helpers.board.arena.Arena
     about : sequence of str
         Lines that say what the model is.

@@ -7,21 +7,19 @@ Both are native code. Give them files that this run made; what comes from elsewh
 through `helpers.board.child.run_in_child`.
 """
 
-import contextlib
 import functools
 import importlib.metadata
 import importlib.util
 import math
 import os
 import re
-import sys
-import tempfile
 import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
 
 from helpers.board.flatbuffer import read_model
+from helpers.board.native_errors import captured_stderr, explained
 from helpers.errors import TutorialError
 from helpers.quiet import quiet
 
@@ -47,7 +45,7 @@ class Runtime(ABC):
         Whether it computes what the board computes.
     notice : str
         A sentence to show where it stands in for the board's runtime, else empty.
-    model : helpers.board.flatbuffer.Model
+    model : helpers.board.model.Model
     """
 
     is_board_runtime = False
@@ -81,7 +79,7 @@ class Runtime(ABC):
         scores = np.empty((len(images_i8), classes), np.int8)
         for first in range(0, len(images_i8), _PROGRESS_STEP):
             block = images_i8[first : first + _PROGRESS_STEP]
-            with _explained(self.name):
+            with explained(self.name):
                 for offset in range(len(block)):
                     image = block[offset : offset + 1]
                     scores[first + offset] = self._run_one(image).reshape(-1)
@@ -109,7 +107,7 @@ class Runtime(ABC):
             )
             for index in indices
         }
-        with _explained(self.name):
+        with explained(self.name):
             run_one, tensor = self._keeping_all()
             for number in range(len(images_i8)):
                 run_one(images_i8[number : number + 1])
@@ -161,7 +159,7 @@ class LiteRT(Runtime):
         if self._reference:
             kernels = litert.OpResolverType.BUILTIN_REF
             options["experimental_op_resolver_type"] = kernels
-        with _explained(self.name), quiet():
+        with explained(self.name), quiet():
             interpreter = litert.Interpreter(
                 model_content=self._bytes, num_threads=1, **options
             )
@@ -207,7 +205,7 @@ class TFLM(Runtime):
         from tflite_micro import runtime
 
         config = runtime.InterpreterConfig
-        with _explained(self.name):
+        with explained(self.name):
             return runtime.Interpreter.from_bytes(
                 self._bytes,
                 arena_size=arena_size,
@@ -224,7 +222,7 @@ class TFLM(Runtime):
 
         Pointers have 64 bits here and 32 on most microcontrollers, which need less.
         """
-        with _captured_stderr() as text:
+        with captured_stderr() as text:
             self._interpreter.print_allocations()
             return int(re.search(r"Arena allocation total (\d+) bytes", text())[1])
 
@@ -288,39 +286,3 @@ def _version(package):
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
-
-
-@contextlib.contextmanager
-def _explained(name):
-    """Turn a native runtime's refusal into a sentence with what it wrote to stderr."""
-    with _captured_stderr() as text:
-        try:
-            yield
-        except TutorialError:
-            raise
-        except Exception as error:  # the runtimes' wrappers raise whatever comes
-            reasons = [*text().splitlines(), str(error)]
-            reason = "; ".join(line.strip() for line in reasons if line.strip())
-            raise TutorialError(
-                f"{name} cannot run this model: {reason.rstrip('.')}."
-            ) from error
-
-
-@contextlib.contextmanager
-def _captured_stderr():
-    """Keep what native code writes to descriptor 2; yields a function that reads it."""
-    with contextlib.ExitStack() as stack:
-        held = stack.enter_context(tempfile.TemporaryFile())
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        with contextlib.suppress(OSError):  # a program without a terminal
-            saved = os.dup(2)
-            os.dup2(held.fileno(), 2)
-            stack.callback(os.close, saved)
-            stack.callback(os.dup2, saved, 2)
-
-        def text():
-            held.seek(0)
-            return held.read().decode(errors="replace")
-
-        yield text

@@ -38,7 +38,7 @@ def draw_channel_scales(ax, model):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    model : helpers.board.flatbuffer.Model
+    model : helpers.board.model.Model
 
     Returns
     -------
@@ -66,7 +66,7 @@ def draw_bytes(ax, model):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    model : helpers.board.flatbuffer.Model
+    model : helpers.board.model.Model
 
     Returns
     -------
