@@ -86,7 +86,7 @@ def test_notebook_nbconvert_execute_makes_page(first_artifacts):
 
 
 def test_batch_changed_parameters_folder_with_spaces(tmp_path):
-    """All six on the sample, from another folder, with another name and other values."""
+    """All six on the sample, from another folder, with another name and values."""
     folder = tmp_path / "another folder"
     folder.mkdir()
     flags = "--save-model-name=my-model --dataset=mnist_5k --epochs=4 --seed=3"
