@@ -6,7 +6,6 @@ const SEEN = 28; // pixels of the side of what the model sees
 const OVERSAMPLING = 4; // canvas pixels for each pixel of ink, averaged for soft edges
 const WORTH_A_TICK = 0.01; // smaller probabilities of the other picture are not marked
 const QUIET_MS = 400; // a screen reader hears the answer when it has stood this long
-const HANDS_OFF_KEYS = "data-lm-suppress-shortcuts"; // asks JupyterLab not to act on them
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const TEMPLATE = `
@@ -135,10 +134,10 @@ function render({ model, el }) {
     setStrokes(strokes().map((line) => line.map(([x, y]) => [x + right, y + down])));
   }
 
-  // JupyterLab acts on keys before the page does: Space, Enter and arrows must stay with
-  // the focused control, while Ctrl+S and its like must still reach JupyterLab.
-  function claimKeys(event) {
-    root.toggleAttribute(HANDS_OFF_KEYS, !(event.ctrlKey || event.metaKey));
+  // In JupyterLab a key that nobody stops acts on the notebook: B adds a cell, X cuts one.
+  // Keys stay with the focused control; Ctrl+S and its like still reach JupyterLab.
+  function keepKeys(event) {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
   }
 
   // --- From Python to the eye ----------------------------------------------------
@@ -172,7 +171,7 @@ function render({ model, el }) {
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
   canvas.addEventListener("keydown", press);
-  for (const type of ["focusin", "keydown", "keyup"]) root.addEventListener(type, claimKeys);
+  root.addEventListener("keydown", keepKeys);
   find(".clear").addEventListener("click", () => setStrokes([]));
   find(".show-example").addEventListener("click", () => setStrokes(model.get("example")));
   toggle.addEventListener("change", () => {
