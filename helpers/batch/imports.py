@@ -16,6 +16,8 @@ from helpers.quiet import quiet
 def names_used(notebook):
     """Return the modules that a notebook imports and what it names inside them.
 
+    Imports inside an ``if`` or a function are left out: they may never happen.
+
     Parameters
     ----------
     notebook : Path
@@ -29,7 +31,7 @@ def names_used(notebook):
     """
     used, aliases = {}, {}
     trees = list(_trees(notebook))
-    for node in (n for tree in trees for n in ast.walk(tree)):
+    for node in (n for tree in trees for n in _certain(tree)):
         if isinstance(node, ast.Import):
             for name in node.names:
                 used.setdefault(name.name, set())
@@ -46,7 +48,7 @@ def names_used(notebook):
 
 
 def uses_tensorflow(notebook):
-    """Return whether a notebook's own source imports TensorFlow or Keras."""
+    """Return whether a notebook imports TensorFlow or Keras in any case."""
     roots = {module.partition(".")[0] for module in names_used(notebook)}
     return not roots.isdisjoint({"tensorflow", "keras"})
 
@@ -75,6 +77,14 @@ def _trees(notebook):
             plain = [ln for ln in source.splitlines() if not ln.startswith(("%", "!"))]
             with contextlib.suppress(SyntaxError):
                 yield ast.parse("\n".join(plain))
+
+
+def _certain(tree):
+    """Yield the statements that a cell executes in any case."""
+    for node in tree.body:
+        yield node
+        if isinstance(node, ast.With):
+            yield from _certain(node)
 
 
 def _dotted(node):

@@ -30,7 +30,8 @@ def main():
     requests, reports = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not end up among the reports
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    import ipykernel.kernelapp  # noqa: F401  the kernels need it, so load it once
+    import ipykernel.debugger  # all kernels need these, so load them once
+    import ipykernel.kernelapp  # noqa: F401
 
     wake, alarm = os.pipe()
     os.set_blocking(alarm, False)

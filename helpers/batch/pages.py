@@ -8,7 +8,6 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from bs4 import BeautifulSoup
 from pygments.formatters import HtmlFormatter
 
 from helpers.batch.formulas import to_mathml
@@ -18,7 +17,8 @@ from helpers.paths import NOTEBOOKS
 
 with lean_imports():
     import nbformat
-    from nbconvert import HTMLExporter
+    from nbconvert.exporters import HTMLExporter, TemplateExporter
+    from nbconvert.filters import Highlight2HTML
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -64,8 +64,7 @@ def render(notebook, stem, stems):
         if cell.cell_type == "code":
             cell.outputs = [o for o in map(_still, cell.outputs) if o is not None]
     resources = {"tutorial": frame(stem, stems) | {"title": title(notebook, stem)}}
-    body, _ = _exporter().from_notebook_node(notebook, resources)
-    return _finished(body, stems)
+    return _Exporter(stems).from_notebook_node(notebook, resources)[0]
 
 
 def title(notebook, otherwise=""):
@@ -106,33 +105,25 @@ def style():
     return sheet + formatter.get_style_defs(".highlight")
 
 
-def markdown_to_html(source, attachments=None):
-    """Return Markdown with formulas as HTML with MathML."""
-    renderer = _Renderer(escape=False, attachments=attachments)
-    return MarkdownWithMath(renderer=renderer).render(source)
-
-
-def embedded(source):
-    """Return the data URI of an image that a notebook refers to.
+def markdown_to_html(source, stems=()):
+    """Return Markdown as HTML that needs no other file.
 
     Parameters
     ----------
     source : str
-        Path relative to the notebooks, such as ``../images/model.png``.
-
-    Returns
-    -------
-    str or None
-        None if there is no such file.
+        Formulas become MathML, pictures of the repository become part of the text.
+    stems : list of str, optional
+        Notebooks that have a page; links to other files of the repository become plain
+        text, for they are out of reach.
     """
-    path = (NOTEBOOKS / urllib.parse.unquote(source)).resolve()
-    kind = mimetypes.guess_type(path.name)[0]
-    if not path.is_file() or not kind:
-        return None
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return MarkdownWithMath(renderer=_Renderer(stems)).render(source)
 
 
 class _Renderer(IPythonRenderer):
+    def __init__(self, stems):
+        super().__init__(escape=False)
+        self.pages = {*stems, "index"} if stems else set()
+
     def block_math(self, body):
         return f'<span class="formula">{to_mathml(body, block=True)}</span>'
 
@@ -146,21 +137,53 @@ class _Renderer(IPythonRenderer):
         anchor = html.escape(re.sub(r"<[^>]*>", "", text).replace(" ", "-"), quote=True)
         return f'<h{level} id="{anchor}">{text}</h{level}>\n'
 
+    def image(self, text, url, title=None):
+        data = url if url.startswith("data:") else _embedded(url)
+        alt = html.escape(text, quote=True)
+        return (
+            f'<img src="{data}" alt="{alt}">' if data else f"[{alt}: no such picture]"
+        )
+
+    def link(self, text, url, title=None):
+        target, _, anchor = url.partition("#")
+        found = re.fullmatch(r"(?:\./)?([^/]+)\.(?:ipynb|html)", target)
+        if found and found[1] in self.pages:
+            url = f"{found[1]}.html" + (f"#{anchor}" if anchor else "")
+        elif target and not urllib.parse.urlsplit(target).scheme:
+            return text
+        return super().link(text, url, title)
+
+    def table(self, text):
+        # Wider than a phone: it scrolls by itself, with a finger or with the keyboard.
+        return f'<div class="wide" tabindex="0"><table>\n{text}</table></div>\n'
+
+
+def _embedded(source):
+    """Return a picture of the repository as a data URI, or None if there is none."""
+    path = (NOTEBOOKS / urllib.parse.unquote(source)).resolve()
+    kind = mimetypes.guess_type(path.name)[0]
+    if not path.is_file() or not kind:
+        return None
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
 
 class _Exporter(HTMLExporter):
+    """HTML by our own template alone, without what HTMLExporter adds at the end."""
+
+    def __init__(self, stems):
+        super().__init__(
+            template_name="tutorial", extra_template_basedirs=[str(TEMPLATES)]
+        )
+        self.stems = stems
+
     def default_filters(self):
         yield from super().default_filters()
-        yield "markdown2html", lambda source: markdown_to_html(source)
+        yield "markdown2html", lambda source: markdown_to_html(source, self.stems)
         yield "to_mathml", lambda tex: to_mathml(tex.strip("$ \n"), block=True)
+        yield "highlight_code", Highlight2HTML(pygments_lexer="python", parent=self)
 
-
-@functools.cache
-def _exporter():
-    return _Exporter(
-        template_name="tutorial",
-        extra_template_basedirs=[str(TEMPLATES)],
-        embed_images=False,
-    )
+    def from_notebook_node(self, notebook, resources):
+        return TemplateExporter.from_notebook_node(self, notebook, resources)
 
 
 def _still(output):
@@ -171,27 +194,3 @@ def _still(output):
         if not any(str(value).strip() for value in output.data.values()):
             return None
     return output
-
-
-def _finished(body, stems):
-    """Make links and images independent of the folder; let wide tables scroll."""
-    soup = BeautifulSoup(body, "html.parser")
-    for image in soup.find_all("img"):
-        if not image.get("src", "").startswith("data:"):
-            data = embedded(image.get("src", ""))
-            if data:
-                image["src"] = data
-            else:
-                image.replace_with(f"[{image.get('alt', '')}: no such picture]")
-    for link in soup.find_all("a", href=True):
-        target, _, anchor = link["href"].partition("#")
-        if urllib.parse.urlsplit(target).scheme or not target:
-            continue
-        found = re.fullmatch(r"(?:\./)?(.+)\.(?:ipynb|html)", target)
-        if found and found[1] in [*stems, "index"]:
-            link["href"] = f"{found[1]}.html" + (f"#{anchor}" if anchor else "")
-        else:
-            link.unwrap()  # a file of the repository, out of reach for a page
-    for table in soup.find_all("table"):
-        table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))
-    return str(soup)
