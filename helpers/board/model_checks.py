@@ -16,7 +16,7 @@ OPERATORS = {
     ("tutorial", "conv"): {"CONV_2D", "MAX_POOL_2D", "SOFTMAX"},
     ("tutorial", "dense"): {"CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"},
     ("compact", "conv"): {"CONV_2D", "MAX_POOL_2D", "SOFTMAX"},
-    ("compact", "dense"): {"CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"},
+    ("compact", "dense"): {"CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"},
 }
 """The operators of each network and head: these and no others."""
 
