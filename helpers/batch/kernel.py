@@ -5,6 +5,7 @@ and the imports leave no trace in the notebook: no output, no name, no execution
 """
 
 import os
+import signal
 import sys
 
 from helpers.batch.imports import import_for
@@ -12,7 +13,7 @@ from helpers.batch.orphans import PARENT, end_with_parent
 
 
 def main(notebook, connection_file):
-    """Run a kernel until it is told to shut down.
+    """Run a kernel until SIGTERM.
 
     Parameters
     ----------
@@ -28,6 +29,9 @@ def main(notebook, connection_file):
     quietly = ["--log-level=ERROR", "--HistoryManager.hist_file=:memory:"]
     kernel.initialize(["-f", connection_file, *quietly])
     import_for(notebook)
+    # ipykernel's own way to end, by message, sometimes waits ten seconds for its
+    # output thread, which has ended already.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     kernel.start()
 
 

@@ -69,16 +69,15 @@ class Kernel:
                     os.kill(self.pid, signal.SIGTERM)  # TerminateProcess
 
     def retire(self):
-        """Ask it to shut down, and do not wait for that."""
-        if self.client:
-            with contextlib.suppress(Exception):
-                self.client.control_channel.send(
-                    self.client.session.msg("shutdown_request", {"restart": False})
-                )
-            self.client.stop_channels()
-            self.client = None
-        else:
-            self.kill()
+        """Ask it to end, and do not wait until it has."""
+        client, self.client = self.client, None
+        if client is None:
+            self.kill()  # it has done nothing that needs an orderly end
+            return
+        client.stop_channels()
+        if self.poll() is None:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGTERM)
 
     def death(self):
         """Return what ended it, in words, and the last line that it wrote."""

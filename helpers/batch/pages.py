@@ -139,7 +139,7 @@ class _Renderer(IPythonRenderer):
 
     def image(self, text, url, title=None):
         data = url if url.startswith("data:") else _embedded(url)
-        alt = html.escape(text, quote=True)
+        alt = html.escape(html.unescape(text), quote=True)
         return (
             f'<img src="{data}" alt="{alt}">' if data else f"[{alt}: no such picture]"
         )
