@@ -4,6 +4,7 @@ An artifact is written atomically, together with a manifest that holds its SHA-2
 made it and what it was made from. Reading one checks that it is there, undamaged and
 not stale. The manifest is written first and keeps the entry that it replaces, so a run
 killed between the two writes leaves an artifact that is whole, the old or the new one.
+It also carries the SHA-256 of itself: what a report says was made how must be true.
 """
 
 import io
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import tempfile
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -79,7 +81,8 @@ class Run:
         self.folder = run_folder(name)
         self.notebook = notebook
         self.parameters = dict(parameters or {})
-        self._read = {}  # artifact → identity of what this notebook loaded
+        self._loaded = {}  # artifact → its SHA-256, by this notebook in this session
+        self._saved = {}  # likewise, in the order of saving
         if notebook:
             make_folder(self.folder)
             locks.check_free(self.folder)
@@ -107,28 +110,30 @@ class Run:
 
     def save_model(self, artifact, model):
         """Save a Keras model in Keras' own format."""
-        with tempfile.TemporaryDirectory() as folder:
+        with (
+            explained("write", self.path(artifact)),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             path = Path(folder, artifact)
             model.save(path)
-            data = path.read_bytes()
-        # A .keras file holds the time of its writing. Two files are the same model if
-        # architecture and weights are.
-        identity = sha256(
-            model.to_json().encode()
-            + b"".join(w.tobytes() for w in model.get_weights())
-        )
-        self.save_bytes(artifact, data, identity=identity)
+            data = _timeless(path.read_bytes())
+        self.save_bytes(artifact, data)
 
     def save_saved_model(self, artifact, model):
-        """Export a Keras model as a SavedModel folder."""
+        """Export a Keras model as a SavedModel folder, listed in its ``SHA256SUMS``."""
         from helpers.quiet import quiet
 
+        with quiet():
+            import tensorflow as tf
         with locks.writing(self.folder), new_folder(self.path(artifact)) as folder:
-            with quiet():
-                model.export(folder, verbose=False)
+            try:
+                with quiet():
+                    model.export(folder, verbose=False)
+            except tf.errors.OpError as error:  # TensorFlow's kind of OSError
+                raise OSError(error.message) from None
             _seal(folder)
 
-    def save_bytes(self, artifact, data, *, identity=None, contents=None):
+    def save_bytes(self, artifact, data, *, contents=None):
         """Save bytes.
 
         Parameters
@@ -136,21 +141,25 @@ class Run:
         artifact : str
             File name; its first two digits are those of the notebook that makes it.
         data : bytes
-        identity : str, optional
-            What tells two contents apart; the SHA-256 of `data` unless given.
         contents : dict, optional
             Description of what is inside, for the manifest.
         """
-        digest = sha256(data)
+        # What this session saved before it belongs to it as much as what was loaded: a
+        # model and its test results must not get parted by a run that ends in between.
+        # What was saved after it is of an earlier execution of these cells.
+        order = [*self._saved, artifact]
+        self._saved = {a: self._saved[a] for a in order[: order.index(artifact)]}
+        made_from = self._loaded | self._saved
+        made_from.pop(artifact, None)
         entry = {
             "file": artifact,
-            "sha256": digest,
-            "identity": identity or digest,
+            "run": self.name,
+            "sha256": sha256(data),
             "bytes": len(data),
             "contents": contents or {},
             "made_by": self.notebook,
             "parameters": self.parameters,
-            "made_from": dict(self._read),
+            "made_from": made_from,
             "versions": versions(),
         }
         with locks.writing(self.folder):
@@ -158,13 +167,12 @@ class Run:
                 before = self._entry_of_file(artifact)
             except TutorialError:
                 before = None
-            manifest = entry | {"previous": before and before | {"previous": None}}
             write_atomically(
-                self._manifest_path(artifact), json.dumps(manifest, indent=1).encode()
+                self._manifest_path(artifact), _manifest_bytes(entry, before)
             )
             write_atomically(self.path(artifact), data)
-        # Made by this notebook in this session: no longer an input of what follows.
-        self._read.pop(artifact, None)
+        self._loaded.pop(artifact, None)
+        self._saved[artifact] = entry["sha256"]
 
     # Reading
 
@@ -183,8 +191,15 @@ class Run:
 
         with quiet():
             import keras
-        self.load_bytes(artifact)  # checks it
-        return keras.models.load_model(self.path(artifact))
+        data = self.load_bytes(artifact)
+        # Keras reads a file only; this one cannot change between check and reading.
+        with (
+            explained("read", self.path(artifact)),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            path = Path(folder, artifact)
+            path.write_bytes(data)
+            return keras.models.load_model(path)
 
     def load_bytes(self, artifact):
         """Return the bytes of an artifact after checking that they may be used.
@@ -201,7 +216,7 @@ class Run:
             data = self.path(artifact).read_bytes()
         if sha256(data) != entry["sha256"]:
             raise self._refusal(artifact, "changed while it was read")
-        self._read[artifact] = entry["identity"]
+        self._loaded[artifact] = entry["sha256"]
         return data
 
     def lineage(self, artifact):
@@ -250,9 +265,11 @@ class Run:
         """
         with locks.writing(self.folder):
             restore_folder(self.published)
-            for artifact, identity in self._read.items():
-                if self._entry_of_file(artifact)["identity"] != identity:
+            for artifact, digest in self._loaded.items():
+                entry = self._entry_of_file(artifact)
+                if entry["sha256"] != digest:
                     raise self._refusal(artifact, "was made anew while this ran")
+                self._check_fresh(entry)
             with new_folder(self.published) as folder:
                 for name, data in files.items():
                     (folder / name).parent.mkdir(exist_ok=True)
@@ -261,8 +278,12 @@ class Run:
 
     def load_published(self, name):
         """Return the bytes of a published file after checking them by SHA256SUMS."""
-        published_files(self.published)
-        return (self.published / name).read_bytes()
+        listed = published_files(self.published)
+        with explained("read", self.published / name):
+            data = (self.published / name).read_bytes()
+        if sha256(data) != listed.get(name):
+            raise _damaged_folder(self.published, name)
+        return data
 
     # Manifests
 
@@ -274,34 +295,40 @@ class Run:
         if not self.path(artifact).exists():
             raise self._refusal(artifact, "is missing")
         try:
-            manifest = json.loads(self._manifest_path(artifact).read_bytes())
-            entries = [manifest, manifest["previous"]]
+            entries = _entries(self._manifest_path(artifact).read_bytes())
             digest = sha256_of_file(self.path(artifact))
-            for entry in filter(None, entries):
-                if entry["sha256"] == digest and entry["file"] == artifact:
-                    return entry
         except FileNotFoundError:
             raise self._refusal(artifact, "has lost its manifest") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise self._refusal(artifact, "has a damaged manifest") from None
         except OSError as error:
             raise self._refusal(
                 artifact, f"cannot be read ({error.strerror})"
             ) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise self._refusal(artifact, "has a damaged manifest") from None
+        for entry in entries:
+            if (entry["file"], entry["run"]) != (artifact, self.name):
+                raise self._refusal(
+                    artifact, f"has the manifest of {entry['file']} of {entry['run']}"
+                )
+            if entry["sha256"] == digest:
+                return entry
         raise self._refusal(artifact, "is damaged: its SHA-256 is not the recorded one")
 
-    def _check_fresh(self, entry):
-        for source, identity in entry["made_from"].items():
+    def _check_fresh(self, entry, known=None):
+        """Refuse what is stale, beginning with what was made first."""
+        known = {} if known is None else known
+        for source, digest in entry["made_from"].items():
             if not self.path(source).exists():
                 continue  # removed to save space; what was made from it is whole
-            source_entry = self._entry_of_file(source)
-            if source_entry["identity"] != identity:
+            if source not in known:
+                known[source] = self._entry_of_file(source)
+                self._check_fresh(known[source], known)
+            if known[source]["sha256"] != digest:
                 raise self._refusal(
                     entry["file"],
                     f"is stale: it was made from an older {source} than the one there "
                     "now",
                 )
-            self._check_fresh(source_entry)
 
     def _refusal(self, artifact, problem):
         notebook = notebook_path(artifact[:2]).stem
@@ -319,6 +346,7 @@ def published_files(folder):
     Parameters
     ----------
     folder : Path
+        Or another folder with a ``SHA256SUMS``, such as ``04_saved_model``.
 
     Returns
     -------
@@ -331,21 +359,58 @@ def published_files(folder):
         If the folder is missing, or a file is missing, damaged or not listed.
     """
     restore_folder(folder)
-    remedy = "run notebook 06_test_quantized_model again to publish anew"
     try:
         listed = _sealed(folder)
+        found = _files(folder)
     except (OSError, ValueError):
-        raise TutorialError(
-            f"{shown(folder)} holds no list of published files; {remedy}."
-        ) from None
-    found = _files(folder)
+        listed = found = {}
     wrong = sorted(n for n in found | listed if found.get(n) != listed.get(n))
     if wrong or not listed:
-        raise TutorialError(
-            f"{shown(folder / (wrong or [_SUMS])[0])} is missing, damaged or of "
-            f"another run: its SHA-256 is not the one in {_SUMS}; {remedy}."
-        )
+        raise _damaged_folder(folder, (wrong or [_SUMS])[0])
     return listed
+
+
+def _damaged_folder(folder, name):
+    number = folder.name[:2] if folder.name[:2].isdigit() else "06"
+    return TutorialError(
+        f"{shown(folder / name)} is missing, damaged or of another run: {_SUMS} in "
+        f"{shown(folder)} lists something else; run notebook "
+        f"{notebook_path(number).stem} again to make all of it anew."
+    )
+
+
+def _timeless(keras_file):
+    """Return a ``.keras`` file without the time of its writing.
+
+    Without it the same model is the same file, and its SHA-256 tells models apart.
+    """
+    result = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(keras_file)) as old,
+        zipfile.ZipFile(result, "w") as new,
+    ):
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "metadata.json":
+                data = json.dumps(json.loads(data) | {"date_saved": ""}).encode()
+            new.writestr(zipfile.ZipInfo(name), data)  # which dates it 1980
+    return result.getvalue()
+
+
+def _manifest_bytes(entry, previous):
+    """Return a manifest: an entry, the one before it, and the SHA-256 of both."""
+    content = {"entry": entry, "previous": previous}
+    seal = sha256(json.dumps(content).encode())
+    return json.dumps(content | {"sha256": seal}, indent=1).encode()
+
+
+def _entries(manifest):
+    """Return the one or two entries of a manifest, or raise if a byte is wrong."""
+    content = json.loads(manifest)
+    entry, previous = content["entry"], content["previous"]
+    if _manifest_bytes(entry, previous) != manifest:
+        raise ValueError("a manifest that nobody wrote")
+    return [entry, previous] if previous else [entry]
 
 
 def _seal(folder):

@@ -13,6 +13,16 @@ from pathlib import Path
 from helpers.errors import TutorialError
 from helpers.paths import shown
 
+_ELSEWHERE = "(ARTIFACTS_DIR moves artifacts/, KERAS_HOME the cache of datasets)"
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk and run this again",
+    errno.EROFS: f"use a folder on a disk that is not read-only {_ELSEWHERE}",
+    errno.EACCES: f"use a folder that you may change {_ELSEWHERE}",
+    errno.EPERM: f"use a folder that you may change {_ELSEWHERE}",
+    errno.ENOENT: "the folder is gone, perhaps removed meanwhile: run this again",
+}
+if hasattr(errno, "EDQUOT"):  # a quota of the user's own
+    _REMEDIES[errno.EDQUOT] = _REMEDIES[errno.ENOSPC]
 _TEMPORARY = ".partial-"  # prefix of what a killed run may leave behind
 
 
@@ -43,18 +53,11 @@ def explained(doing, path):
     TutorialError
         Naming the path, the reason that the system gives, and a remedy.
     """
-    remedies = {
-        errno.ENOSPC: "free some space on that disk and run this again",
-        errno.EROFS: "let ARTIFACTS_DIR name a folder on a disk that is not read-only",
-        errno.EACCES: "let ARTIFACTS_DIR name a folder that you may change",
-        errno.EPERM: "let ARTIFACTS_DIR name a folder that you may change",
-        errno.ENOENT: "the folder is gone, perhaps removed meanwhile: run this again",
-    }
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = remedies.get(error.errno, "check that folder and run this again")
+        reason = error.strerror or (str(error).splitlines() or ["no reason given"])[0]
+        remedy = _REMEDIES.get(error.errno, "check that folder and run this again")
         raise TutorialError(
             f"Cannot {doing} {shown(path)}: {reason}; {remedy}."
         ) from error

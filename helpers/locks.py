@@ -17,6 +17,9 @@ from helpers.paths import shown
 
 OWNER = "TUTORIAL_RUN_OWNER"  # process id of the batch run that started this kernel
 _BATCH, _WRITE = ".batch.lock", ".write.lock"
+_BATCH_OWNER = ".batch.lock.json"
+_MOMENT = 0.3  # seconds; others take a batch run's lock for an instant, to try it
+_PATIENCE = 60.0  # seconds
 
 
 @contextlib.contextmanager
@@ -34,21 +37,20 @@ def batch(folder):
         If another batch run owns it, with that one's process id and start time.
     """
     lock = FileLock(folder / _BATCH)
-    with explained("lock", folder):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise TutorialError(_busy(folder)) from None
+    if not _acquired(lock, folder, _MOMENT):
+        raise TutorialError(_busy(folder))
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     owner = {"process": os.getpid(), "started": started}
     try:
-        write_atomically(folder / f"{_BATCH}.json", json.dumps(owner).encode())
+        write_atomically(folder / _BATCH_OWNER, json.dumps(owner).encode())
         os.environ[OWNER] = str(os.getpid())  # inherited by the kernels
         with writing(folder):
             remove_leftovers(folder)
         yield
     finally:
         os.environ.pop(OWNER, None)
+        with contextlib.suppress(OSError):
+            (folder / _BATCH_OWNER).unlink()
         lock.release()
 
 
@@ -62,11 +64,12 @@ def check_free(folder):
     """
     if not (folder / _BATCH).exists():
         return
-    try:
-        FileLock(folder / _BATCH).acquire(timeout=0).lock.release()
-    except Timeout:
-        if os.environ.get(OWNER) != str(_owner(folder).get("process")):
-            raise TutorialError(_busy(folder)) from None
+    if os.environ.get(OWNER, "") == str(_owner(folder).get("process")):
+        return
+    lock = FileLock(folder / _BATCH)
+    if not _acquired(lock, folder, _MOMENT):
+        raise TutorialError(_busy(folder))
+    lock.release()
 
 
 @contextlib.contextmanager
@@ -74,23 +77,31 @@ def writing(folder):
     """Be the only one who writes artifacts into a run's folder for a moment."""
     check_free(folder)
     lock = FileLock(folder / _WRITE)
-    with explained("lock", folder):
-        try:
-            lock.acquire(timeout=60)
-        except Timeout:
-            raise TutorialError(
-                f"{shown(folder)} has been written to by another program for a minute; "
-                "wait for it, or use another save_model_name."
-            ) from None
+    if not _acquired(lock, folder, _PATIENCE):
+        raise TutorialError(
+            f"{shown(folder)} has been written to by another program for a minute; "
+            "wait for it, or use another save_model_name."
+        )
     try:
         yield
     finally:
         lock.release()
 
 
+def _acquired(lock, folder, seconds):
+    with explained("lock", folder):
+        try:
+            lock.acquire(timeout=seconds, poll_interval=0.02)
+        except Timeout:
+            return False
+        except NotImplementedError as error:
+            raise OSError(str(error)) from None
+        return True
+
+
 def _owner(folder):
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((folder / f"{_BATCH}.json").read_bytes())
+        return json.loads((folder / _BATCH_OWNER).read_bytes())
     return {}
 
 

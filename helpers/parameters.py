@@ -122,11 +122,17 @@ class Parameter:
     def _in_range(self, value):
         if self.type is float and not math.isfinite(value):
             return False
-        if self.type is str and (len(value) > LONGEST_TEXT or "\0" in value):
+        if self.type is str and not _is_storable(value):
             return False
         if self.choices and value not in self.choices:
             return False
         return not self.bounds or self.bounds[0] <= value <= self.bounds[1]
+
+
+def _is_storable(text):
+    """Whether a notebook file and the operating system can take this text."""
+    surrogates = any("\ud800" <= character <= "\udfff" for character in text)
+    return len(text) <= LONGEST_TEXT and "\0" not in text and not surrogates
 
 
 @functools.cache

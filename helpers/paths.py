@@ -81,7 +81,7 @@ def shown(path):
         With forward slashes on every system, so that texts are the same everywhere.
         A run's folder outside the repository is shown as ``artifacts/...`` too.
     """
-    path = Path(path)
+    path = Path("".join(c if c.isprintable() else "?" for c in str(path)))
     for anchor, prefix in ((artifacts_root(), "artifacts/"), (REPOSITORY, "")):
         if path.is_relative_to(anchor):
             return prefix + path.relative_to(anchor).as_posix()
@@ -92,8 +92,8 @@ def shorten(value, limit=60):
     """Return ``repr(value)``, cut in the middle if it is longer than `limit`."""
     try:
         text = repr(value)
-    except ValueError:  # an int too long to print
-        text = f"an integer of {value.bit_length()} bits"
+    except Exception:  # an int of too many digits, lists inside lists inside lists
+        text = f"something too large to show, of type {type(value).__name__}"
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[-limit // 4 :]} ({len(text)} characters)"
     return text

@@ -12,7 +12,7 @@ import numpy as np
 from helpers.errors import TutorialError
 from helpers.learn.download import NoNetwork, fetch_mnist
 from helpers.learn.npz import read_npz
-from helpers.paths import REPOSITORY, shown
+from helpers.paths import REPOSITORY, shorten, shown
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -90,7 +90,7 @@ def choose_source(dataset):
             if dataset == "auto":
                 return "mnist_5k", NOTICE
             raise TutorialError(
-                f"MNIST is not in Keras' cache and cannot be downloaded: {error}; "
+                f"MNIST is not intact in Keras' cache and cannot be had: {error}; "
                 "connect to a network, let MNIST_NPZ name a copy of mnist.npz, or use "
                 "dataset mnist_5k, which needs no network."
             ) from None
@@ -102,16 +102,17 @@ def choose_source(dataset):
 
 def _existing(path, named_by):
     try:
-        path = (REPOSITORY / Path(path).expanduser()).resolve()
-        if path.is_file():
-            return str(path), ""
-        problem = "is a folder" if path.is_dir() else "does not exist"
+        found = (REPOSITORY / Path(path).expanduser()).resolve()
+        if found.is_file():
+            return str(found), ""
+        problem = "does not exist as a file"
+        path = str(found)
     except (OSError, ValueError, RuntimeError) as error:
-        problem = f"is not a usable path ({error})"
+        problem = f"is not a usable path ({getattr(error, 'strerror', '') or error})"
     raise TutorialError(
-        f"{str(path)[:200]!r}, named by {named_by}, {problem}; expected auto, mnist, "
-        "mnist_5k or the path of an .npz file with the arrays x_train, y_train, x_test "
-        "and y_test."
+        f"{shorten(path, 300)}, named by {named_by}, {problem}; expected is auto, "
+        "mnist, mnist_5k or the path of an .npz file with the arrays "
+        f"{', '.join(KEYS)}."
     )
 
 
@@ -214,9 +215,11 @@ def make_dataset(source, train, test, notice=""):
     if source == "mnist" and not is_mnist:
         raise TutorialError(
             "The file mnist.npz in Keras' cache is not MNIST: the SHA-256 of its "
-            "arrays differ from the known ones; delete it and run this again."
+            "arrays are not the known ones; delete it and run this notebook again."
         )
-    name = MNIST if is_mnist else SAMPLE if source == "mnist_5k" else Path(source).name
+    name = MNIST if is_mnist else SAMPLE
+    if not is_mnist and source != "mnist_5k":
+        name = Path(shown(source)).name  # without line breaks and the like
     return Dataset(name, *arrays.values(), notice)
 
 
