@@ -7,10 +7,12 @@ killed between the two writes leaves an artifact that is whole, the old or the n
 It also carries the SHA-256 of itself: what a report says was made how must be true.
 """
 
+import errno
 import io
 import json
 import os
 import platform
+import re
 import tempfile
 import zipfile
 from importlib import metadata
@@ -130,7 +132,9 @@ class Run:
                 with quiet():
                     model.export(folder, verbose=False)
             except tf.errors.OpError as error:  # TensorFlow's kind of OSError
-                raise OSError(error.message) from None
+                full = isinstance(error, tf.errors.ResourceExhaustedError)
+                number = errno.ENOSPC if full else errno.EIO
+                raise OSError(number, os.strerror(number)) from error
             _seal(folder)
 
     def save_bytes(self, artifact, data, *, contents=None):
@@ -380,11 +384,15 @@ def _damaged_folder(folder, name):
 
 
 def _timeless(keras_file):
-    """Return a ``.keras`` file without the time of its writing.
+    """Return a ``.keras`` file without the time and the addresses of its writing.
 
-    Without it the same model is the same file, and its SHA-256 tells models apart.
+    Without them the same model is the same file, and its SHA-256 tells models apart.
     """
-    result = io.BytesIO()
+    result, numbers = io.BytesIO(), {}
+
+    def number(match):  # Keras takes the address of an object in memory for its name
+        return match[1] + numbers.setdefault(match[2], b"%d" % len(numbers))
+
     with (
         zipfile.ZipFile(io.BytesIO(keras_file)) as old,
         zipfile.ZipFile(result, "w") as new,
@@ -393,23 +401,26 @@ def _timeless(keras_file):
             data = old.read(name)
             if name == "metadata.json":
                 data = json.dumps(json.loads(data) | {"date_saved": ""}).encode()
+            if name == "config.json":
+                data = re.sub(rb'("shared_object_id": )(\d+)', number, data)
             new.writestr(zipfile.ZipInfo(name), data)  # which dates it 1980
     return result.getvalue()
 
 
 def _manifest_bytes(entry, previous):
     """Return a manifest: an entry, the one before it, and the SHA-256 of both."""
-    content = {"entry": entry, "previous": previous}
-    seal = sha256(json.dumps(content).encode())
-    return json.dumps(content | {"sha256": seal}, indent=1).encode()
+    content = entry | {"previous": previous}
+    seal = {"sha256_of_the_above": sha256(json.dumps(content).encode())}
+    return json.dumps(content | seal, indent=1).encode()
 
 
 def _entries(manifest):
     """Return the one or two entries of a manifest, or raise if a byte is wrong."""
-    content = json.loads(manifest)
-    entry, previous = content["entry"], content["previous"]
+    entry = json.loads(manifest)
+    entry.popitem()
+    previous = entry.pop("previous")
     if _manifest_bytes(entry, previous) != manifest:
-        raise ValueError("a manifest that nobody wrote")
+        raise ValueError("its SHA-256 is another")
     return [entry, previous] if previous else [entry]
 
 

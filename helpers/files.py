@@ -19,6 +19,8 @@ _REMEDIES = {
     errno.EROFS: f"use a folder on a disk that is not read-only {_ELSEWHERE}",
     errno.EACCES: f"use a folder that you may change {_ELSEWHERE}",
     errno.EPERM: f"use a folder that you may change {_ELSEWHERE}",
+    errno.ENOTDIR: f"use a folder that is not inside a file {_ELSEWHERE}",
+    errno.EEXIST: f"use a folder that is not a file {_ELSEWHERE}",
     errno.ENOENT: "the folder is gone, perhaps removed meanwhile: run this again",
 }
 if hasattr(errno, "EDQUOT"):  # a quota of the user's own

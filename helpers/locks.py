@@ -101,7 +101,8 @@ def _acquired(lock, folder, seconds):
 
 def _owner(folder):
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((folder / _BATCH_OWNER).read_bytes())
+        owner = json.loads((folder / _BATCH_OWNER).read_bytes())
+        return owner if isinstance(owner, dict) else {}
     return {}
 
 

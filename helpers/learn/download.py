@@ -1,6 +1,7 @@
 """Put mnist.npz into Keras' cache, or say within seconds that there is no way."""
 
 import os
+import re
 import tempfile
 import threading
 import time
@@ -8,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from helpers.files import make_folder, sha256, sha256_of_file, write_atomically
+from helpers.paths import shorten
 
 # Address and checksum that tf.keras.datasets.mnist.load_data() itself uses.
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -119,8 +121,9 @@ def _receive(url, data, failure):
                     raise ValueError("it sends more than the file can have")
     except Exception as error:  # of any kind: there is a thread around it
         reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+        reason = re.sub(r"[^\s'\"]*@", "", reason)  # a password is nobody's business
         failure.append(reason.splitlines()[0][:200])
 
 
 def _host(url):
-    return url.split("//")[-1].split("/")[0].split("@")[-1]  # without a password
+    return shorten(url.split("//")[-1].split("/")[0].split("@")[-1])

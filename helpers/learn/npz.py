@@ -110,4 +110,4 @@ def _read_array(archive, key, shape, fortran_order, dtype, size):
         raise ValueError(f"{key} has {len(data):,} bytes instead of {size:,}")
     array = np.frombuffer(data, dtype, count=-1 if size else 0)
     array = array.reshape(shape, order="F" if fortran_order else "C")
-    return np.ascontiguousarray(array, dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="), order="C", copy=False)
