@@ -80,3 +80,10 @@ class LabPage:
         return self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
         )
+
+    def shut_down(self):
+        """Shut the notebook's kernel down and close the page: memory is scarce."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+        )
+        self.page.close()

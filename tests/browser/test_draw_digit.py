@@ -6,6 +6,7 @@ import time
 import nbformat
 import numpy as np
 import pytest
+from hand import ONE, SEVEN, canvas, draw, on_canvas, verdict
 from playwright.sync_api import expect
 
 from helpers.learn.draw.reading import read_both_ways
@@ -26,9 +27,6 @@ def predict(image_i8):
     scores = np.exp((nearest.min() - nearest) / 4)
     return scores / scores.sum()
 """
-ONE = [[(0.5, 0.2), (0.48, 0.8)]]
-SEVEN = [[(0.3, 0.25), (0.65, 0.25), (0.45, 0.8)]]
-expect.set_options(timeout=15_000)  # a kernel on a busy machine answers slowly
 NOTHING_DRAWN = "Draw a digit from 0 to 9."
 
 
@@ -62,30 +60,6 @@ def pad(lab):
     pad.get_by_role("switch").set_checked(True)
     expect(verdict(pad)).to_have_text(NOTHING_DRAWN)
     return pad
-
-
-def verdict(pad):
-    return pad.locator(".verdict")
-
-
-def canvas(pad):
-    return pad.get_by_role("application")
-
-
-def on_canvas(pad, point):
-    """Where a point of the pad, 0 to 1, is on the screen."""
-    box = canvas(pad).bounding_box()
-    return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
-
-
-def draw(pad, strokes):
-    mouse = pad.page.mouse
-    for first, *rest in strokes:
-        mouse.move(*on_canvas(pad, first))
-        mouse.down()
-        for point in rest:
-            mouse.move(*on_canvas(pad, point), steps=10)
-        mouse.up()
 
 
 def pixels(pad):
