@@ -48,7 +48,7 @@ def draw_on_the_published_model(lab):
 
 
 def notebook_of(jupyterlab, name, *cells):
-    """Write a notebook below the server's root; cells that start with # are Markdown."""
+    """Write a notebook below the root; cells that start with # are Markdown."""
     make = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(
