@@ -6,6 +6,7 @@ import time
 import nbformat
 import numpy as np
 import pytest
+from contrast import FUNCTIONS
 from hand import ONE, SEVEN, canvas, draw, on_canvas, verdict
 from playwright.sync_api import expect
 
@@ -250,45 +251,25 @@ def test_draw_digit_focus_is_visible_on_every_control(pad):
 
 # --- Looks ---------------------------------------------------------------------------
 
-CONTRASTS = """(pad) => {
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const seen = (colour) => (numbers(colour)[3] ?? 1) > 0;
-  const luminance = (colour) => {
-    const [r, g, b] = numbers(colour).slice(0, 3).map((value) => {
-      const share = value / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const contrast = (one, other) => {
-    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-    return (light + 0.05) / (dark + 0.05);
-  };
-  const under = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (seen(colour)) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
+# Name, contrast and least contrast of all texts, bars, marks and edges of controls.
+CONTRASTS = f"""(pad) => {{
+  {FUNCTIONS}
   const result = [];
-  for (const element of pad.querySelectorAll("*")) {
+  for (const element of pad.querySelectorAll("*")) {{
     if (!element.checkVisibility()) continue;
     const style = getComputedStyle(element);
     const name = element.tagName + "." + element.className;
-    const says = [...element.childNodes].some(
-      (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+    const around = ground(element.parentElement);
     // The hint lies over the canvas, which is black.
-    const ground = element.matches(".hint") ? "rgb(0, 0, 0)" : under(element);
-    if (says) result.push([name, contrast(style.color, ground), 4.5]);
-    const around = under(element.parentElement);
+    const under = element.matches(".hint") ? "rgb(0, 0, 0)" : ground(element);
+    if (says(element)) result.push([name, contrast(style.color, under), 4.5]);
     if (element.matches(".bar, .tick"))
       result.push([name, contrast(style.backgroundColor, around), 3]);
     if (element.matches("button, input, canvas"))
       result.push([name, contrast(style.borderTopColor, around), 3]);
-  }
+  }}
   return result;
-}"""
+}}"""
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
