@@ -1,0 +1,106 @@
+"""What several runs need is done once: data here, training by the first that needs it.
+
+Loading and pre-processing happen on the machine of the sweep, so a worker needs neither
+the dataset nor a network, and all runs see the same images.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.files import explained, make_folder, sha256
+from helpers.parameters import notebook_parameters, notebook_paths
+from helpers.sweeps.bundles import pack
+from helpers.sweeps.one_run import DATA, TRAINING, made_by
+from helpers.sweeps.process import run_in_process
+
+
+@dataclass
+class Data:
+    """What notebooks 01 and 02 make of a dataset.
+
+    Attributes
+    ----------
+    key : str
+        Hexadecimal digits that tell one from another.
+    identity : str
+        Identity of the images and labels, before pre-processing.
+    folder : Path
+        Where the artifacts are.
+    problem : str
+        Why they could not be made; empty if they were.
+    """
+
+    key: str
+    identity: str
+    folder: Path
+    problem: str = ""
+
+    def bundle(self):
+        """Return the artifacts as bytes."""
+        return pack(self.folder, made_by(self.folder, DATA))
+
+
+def key_of(values, numbers):
+    """Return what two runs have in common if notebooks would make the same for both.
+
+    Parameters
+    ----------
+    values : dict
+        Value by name of every parameter.
+    numbers : iterable of str
+        First two digits of the notebooks.
+    """
+    names = {
+        name
+        for notebook in notebook_paths()
+        if notebook.name[:2] in numbers
+        for name in notebook_parameters(notebook)
+    }
+    facts = {name: values[name] for name in names}
+    return sha256(json.dumps(facts, sort_keys=True).encode())[:12]
+
+
+def data_key(values):
+    """Return what runs with the same data have in common."""
+    return key_of(values, DATA)
+
+
+def training_key(values):
+    """Return what runs with the same training have in common."""
+    return key_of(values, (*DATA, *TRAINING))
+
+
+def prepare_data(values, folder, threads):
+    """Run notebooks 01 and 02.
+
+    Parameters
+    ----------
+    values : dict
+        Value by name of every parameter.
+    folder : Path
+        For the artifacts, in a folder of their own.
+    threads : int
+        As each run has.
+
+    Returns
+    -------
+    Data
+    """
+    key = data_key(values)
+    root = folder / key
+    make_folder(root)
+    job = {"values": values, "count": len(DATA), "resume": False}
+    job |= {"timeout": None, "pages": False}
+    outcome = run_in_process(job, root, threads)
+    run = root / values["save_model_name"]
+    if outcome["problem"]:
+        return Data(key, "", run, outcome["problem"])
+    return Data(key, _identity(run), run)
+
+
+def _identity(run):
+    """Return the identity of the images and labels that notebook 01 has saved."""
+    path = run / "01_dataset.npz.json"
+    with explained("read", path):
+        return json.loads(path.read_bytes())["identity"]
