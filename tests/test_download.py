@@ -36,10 +36,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(kind)
         getattr(self, f"send_{kind}")()
 
-    def _send(self, body, status=200, **headers):
+    def _send(self, body, status=200, length=None, **headers):
         self.send_response(status)
-        for name, value in ({"Content-Length": len(body)} | headers).items():
-            self.send_header(name.replace("_", "-"), str(value))
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -52,7 +53,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(FILE)
 
     def send_half(self):
-        self._send(FILE[: len(FILE) // 2], Content_Length=len(FILE))
+        self._send(FILE[: len(FILE) // 2], length=len(FILE))
 
     def send_half_then_silence(self):
         self.send_half()

@@ -65,7 +65,8 @@ def execute(path, parameters, kernel, *, on_progress=None, timeout=None):
     state = {}
     try:
         return papermill.execute_notebook(
-            path,
+            # papermill fills in what stands between braces, even in a folder's name.
+            str(path).replace("{", "{{").replace("}", "}}"),
             None,
             parameters,
             engine_name=_NAME,
