@@ -49,7 +49,10 @@ def test_pages_of_a_run_are_whole_without_a_network(chromium, tmp_path):
     command = [sys.executable, "-m", "helpers.train_and_quantize", "--epochs=1"]
     command += ["--dataset=mnist_5k", "--max-accuracy-drop=100"]
     artifacts = {"ARTIFACTS_DIR": str(tmp_path)}
-    subprocess.run(command, check=True, cwd=REPOSITORY, env=os.environ | artifacts)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=os.environ | artifacts, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
     pages = sorted((tmp_path / "mnist_cnn" / "report").glob("*.html"))
     assert [page.stem for page in pages] == [*STEMS, "index"]
     for page in pages:
