@@ -103,4 +103,4 @@ def _identity(run):
     """Return the identity of the images and labels that notebook 01 has saved."""
     path = run / "01_dataset.npz.json"
     with explained("read", path):
-        return json.loads(path.read_bytes())["identity"]
+        return json.loads(path.read_bytes())["sha256"]
