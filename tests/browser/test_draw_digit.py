@@ -28,13 +28,22 @@ def predict(image_i8):
     scores = np.exp((nearest.min() - nearest) / 4)
     return scores / scores.sum()
 """
+FAILING = """
+def fail(image_i8):
+    if image_i8[0, 0] > -128:
+        raise RuntimeError("ink in the corner")
+    return predict(image_i8)
+
+draw_digit(fail)
+"""
 NOTHING_DRAWN = "Draw a digit from 0 to 9."
 
 
 @pytest.fixture(scope="module")
 def notebook(jupyterlab):
-    """A notebook whose second cell shows the pad, below the server's root."""
-    cells = [nbformat.v4.new_code_cell(code) for code in (MODEL, "draw_digit(predict)")]
+    """A notebook with a pad, and another whose model can fail; its path."""
+    codes = (MODEL, "draw_digit(predict)", FAILING)
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
     path = jupyterlab.root / "draw.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
@@ -55,7 +64,7 @@ def lab(new_page, notebook):
 @pytest.fixture
 def pad(lab):
     """The pad, empty and with the normalisation on."""
-    pad = lab.page.locator(".draw-digit")
+    pad = lab.page.locator(".draw-digit").first
     pad.scroll_into_view_if_needed()
     pad.get_by_role("button", name="Clear").click()
     pad.get_by_role("switch").set_checked(True)
@@ -334,12 +343,23 @@ def test_draw_digit_asked_for_nothing_on_the_internet_and_logged_no_error(lab, p
     assert lab.errors == []
 
 
+def test_draw_digit_failing_model_says_so_until_it_works_again(lab):
+    pad = lab.page.locator(".draw-digit").last
+    draw(pad, [[(0.03, 0.03)]])
+    expect(pad.get_by_role("alert")).to_have_text("RuntimeError: ink in the corner")
+    expect(verdict(pad)).to_have_text("")
+    pad.get_by_role("button", name="Clear").click()
+    expect(pad.get_by_role("alert")).to_have_text("")
+    draw(pad, ONE)
+    expect(verdict(pad)).to_contain_text("The model reads a 1")
+
+
 @pytest.mark.slow
 def test_draw_digit_in_notebook_7_is_read(new_page, notebook):
     page = new_page(viewport={"width": 1280, "height": 900})
     page.open(notebook, app="notebooks")
     assert page.run_all()
-    pad = page.page.locator(".draw-digit")
+    pad = page.page.locator(".draw-digit").first
     pad.scroll_into_view_if_needed()
     draw(pad, ONE)
     expect(verdict(pad)).to_contain_text("The model reads a 1")

@@ -148,7 +148,7 @@ function render({ model, el }) {
     showSeen(find(".seen"), seen?.[way], toggle.checked);
     showBars(bars, probabilities?.[way], probabilities?.[1 - way]);
     const [verdict, comparison] = sentences?.[way] ?? ["", ""];
-    find(".verdict").textContent = verdict || "Draw a digit from 0 to 9.";
+    find(".verdict").textContent = verdict || (error ? "" : "Draw a digit from 0 to 9.");
     find(".comparison").textContent = comparison;
     find(".error").textContent = error ?? "";
     find(".legend").hidden = !probabilities;
