@@ -5,19 +5,21 @@ import logging
 import warnings
 
 from helpers.errors import TutorialError
-from helpers.sweeps.process import thread_settings
+from helpers.sweeps.local_cluster import local_cluster
 
 _PATIENCE = 60  # seconds that the first worker may take to appear
 
 
 @contextlib.contextmanager
-def workers(options, stopping):
+def workers(options, scratch, stopping):
     """Give a Dask client with workers behind it.
 
     Parameters
     ----------
     options : argparse.Namespace
-        ``scheduler``, or else ``workers`` and ``threads``.
+        ``scheduler``, or else ``workers``: how many to start here.
+    scratch : Path
+        Folder for temporary files of workers that are started here.
     stopping : helpers.batch.stopping.Stopping
         When stopped, the workers of this machine end at once, and with them their runs.
 
@@ -33,9 +35,8 @@ def workers(options, stopping):
     import dask
     import distributed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    logging.getLogger("tornado").setLevel(logging.CRITICAL)
-    settings = {"distributed.comm.timeouts.connect": "10s"}
+    _hush("distributed", "tornado", "asyncio")
+    settings = {"distributed.comm.timeouts.connect": "5s"}
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         # Data of a run is megabytes, once; Dask would advise against it.
@@ -44,7 +45,9 @@ def workers(options, stopping):
         if options.scheduler:
             address = options.scheduler
         else:
-            address = stack.enter_context(_own_workers(options, stopping))
+            address = stack.enter_context(
+                local_cluster(options.workers, scratch, stopping)
+            )
         try:
             client = distributed.Client(address, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -58,36 +61,11 @@ def workers(options, stopping):
         yield client
 
 
-@contextlib.contextmanager
-def _own_workers(options, stopping):
-    import distributed
-
-    def kill():
-        import psutil
-
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-
-    with stopping.held():
-        stopping.at_once.append(kill)
-        cluster = distributed.LocalCluster(
-            n_workers=options.workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            memory_limit=0,  # what needs memory are the runs, in their own processes
-            silence_logs=logging.CRITICAL,
-            env={n: v for n, v in thread_settings(1).items() if "THREADS" in n},
-            security=distributed.security.Security(),
-        )
-    try:
-        yield cluster.scheduler_address
-    finally:
-        with contextlib.suppress(Exception):
-            cluster.close(timeout=2)
+def _hush(*libraries):
+    """Keep what these libraries log off the screen: all that matters is said here."""
+    for name in [*libraries, *logging.root.manager.loggerDict]:
+        if name.split(".")[0] in libraries:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _wait_for_a_worker(client, address):

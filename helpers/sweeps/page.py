@@ -128,7 +128,7 @@ def _facts(rows, names):
         if found:
             facts.append((label, ", ".join(found)))
     telling = set(varied(rows, names))
-    same = [f"{n}={rows[0][n]}" for n in names if rows and n not in telling]
+    same = [f"{n}={rows[0][n]}" for n in names if rows and n in set(rows[0]) - telling]
     return [*facts, ("The same in all", ", ".join(same))] if same else facts
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from helpers.batch.guard import guarded
 from helpers.batch.orphans import PARENT, end_with_parent
 from helpers.errors import TutorialError
+from helpers.paths import NOTEBOOKS, REPOSITORY
 
 
 def run_in_process(
@@ -50,7 +51,7 @@ def run_in_process(
         text=True,
         encoding="utf-8",
         errors="replace",
-        env=thread_settings(threads) | _places(artifacts),
+        env=thread_settings(threads) | places() | {"ARTIFACTS_DIR": str(artifacts)},
         # A Ctrl-C is meant for the sweep, which then ends its runs itself.
         start_new_session=True,
     )
@@ -113,12 +114,10 @@ def thread_settings(threads):
     }
 
 
-def _places(artifacts):
-    from helpers.paths import NOTEBOOKS, REPOSITORY
-
+def places():
+    """Return the environment that makes a process use these helpers and notebooks."""
     path = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
     return {
-        "ARTIFACTS_DIR": str(artifacts),
         "NOTEBOOKS_DIR": str(NOTEBOOKS),
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "PYTHONIOENCODING": "utf-8",

@@ -13,7 +13,14 @@ from helpers.sweeps.grid import RECIPE
 DONE, FAILED = "done", "failed"
 CAMERA = "camera: "  # prefix of the columns with accuracies under effects of a camera
 # What a single run with the same parameters, data and threads has just the same.
-HAPPENSTANCE = ("run", "attempts", "seconds", "started", "worker")
+HAPPENSTANCE = (
+    "run",
+    "notebooks_run",
+    "attempts",
+    "seconds",
+    "started",
+    "worker",
+)
 _ROW = "row.json"
 _SHARE = 0.05  # of its time that a sweep may spend on writing the table anew
 
@@ -93,6 +100,8 @@ def row_of(identity, planned, answer, report, *, attempts, threads):
         **planned.values,
         **results_of(report),
         "threads": threads,
+        # Those before them were done for another run already.
+        "notebooks_run": " ".join(name[:2] for name in answer.get("notebooks", {})),
         "attempts": attempts,
         "seconds": round(answer.get("seconds", 0.0), 2),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", begun),

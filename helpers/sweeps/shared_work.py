@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.files import explained, make_folder, sha256
+from helpers.files import explained, make_folder, sha256, sha256_of_file
 from helpers.parameters import notebook_parameters, notebook_paths
 from helpers.sweeps.bundles import pack
 from helpers.sweeps.one_run import DATA, TRAINING, made_by
@@ -24,7 +24,7 @@ class Data:
     key : str
         Hexadecimal digits that tell one from another.
     identity : str
-        Identity of the images and labels, before pre-processing.
+        SHA-256 of the images and labels, before pre-processing.
     folder : Path
         Where the artifacts are.
     problem : str
@@ -96,11 +96,6 @@ def prepare_data(values, folder, threads):
     run = root / values["save_model_name"]
     if outcome["problem"]:
         return Data(key, "", run, outcome["problem"])
-    return Data(key, _identity(run), run)
-
-
-def _identity(run):
-    """Return the identity of the images and labels that notebook 01 has saved."""
-    path = run / "01_dataset.npz.json"
+    path = run / "01_dataset.npz"  # equal images and labels, equal bytes
     with explained("read", path):
-        return json.loads(path.read_bytes())["sha256"]
+        return Data(key, sha256_of_file(path), run)

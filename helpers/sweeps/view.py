@@ -6,6 +6,7 @@ import time
 from tqdm import tqdm
 
 _NAMES = 3  # runs named on a line; of more only the number is said
+_SOON = 5  # seconds until a log says for the first time what is running
 _SILENCE = 30  # seconds after which a log gets a line though nothing has ended
 
 
@@ -24,7 +25,7 @@ class View:
         self.total, self.done = total, 0
         self.stream = stream or sys.stderr
         self.running = {}  # label → where it is
-        self.spoke = time.monotonic()
+        self.spoke = time.monotonic() - _SILENCE + _SOON
         self.bar = None
         if self.stream.isatty():
             tqdm.monitor_interval = 0

@@ -87,7 +87,7 @@ def _do(runs, options, stopping, scratch):
         if pending:
             from helpers.sweeps.cluster import workers
 
-            with workers(options, stopping) as client:
+            with workers(options, scratch, stopping) as client:
                 Coordinator(client, options, results, view).do(pending)
     finally:
         view.close()
