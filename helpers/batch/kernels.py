@@ -16,7 +16,6 @@ import threading
 import time
 
 from jupyter_client.asynchronous import AsyncKernelClient
-from jupyter_client.connect import write_connection_file
 from jupyter_client.launcher import launch_kernel
 from jupyter_core.utils import run_sync
 
@@ -45,7 +44,6 @@ class Kernel:
         self.client = None
         self.pid = None
         self.returncode = None
-        write_connection_file(self.connection_file, ip="127.0.0.1")
 
     def poll(self):
         """Return the exit status, negative for a signal, or None while it runs."""
@@ -54,8 +52,6 @@ class Kernel:
     def connect(self):
         """Return a client of the kernel as soon as that answers."""
         self.client = _Client(self)
-        self.client.load_connection_file(self.connection_file)
-        self.client.start_channels()
         run_sync(self.client.ready)()
         return self.client
 
@@ -70,14 +66,19 @@ class Kernel:
 
     def retire(self):
         """Ask it to end, and do not wait until it has."""
-        client, self.client = self.client, None
-        if client is None:
+        if not self.disconnect():
             self.kill()  # it has done nothing that needs an orderly end
-            return
-        client.stop_channels()
-        if self.poll() is None:
+        elif self.pid and self.poll() is None:
             with contextlib.suppress(OSError):
                 os.kill(self.pid, signal.SIGTERM)
+
+    def disconnect(self):
+        """Close the connection; return whether there was one."""
+        client, self.client = self.client, None
+        connected = client is not None and client.channels_running
+        if connected:
+            client.stop_channels()
+        return connected
 
     def death(self):
         """Return what ended it, in words, and the last line that it wrote."""
@@ -173,7 +174,11 @@ class Kernels:
         return kernel
 
     def _replace(self, notebook):
-        self.started.pop(notebook).kill()
+        unusable = self.started.pop(notebook)
+        unusable.disconnect()
+        unusable.kill()
+        with contextlib.suppress(OSError):
+            os.unlink(unusable.connection_file)
         with self.stopping.held():
             kernel = self.started[notebook] = _OwnProcess(notebook, self.folder)
             kernel.start(self.env)
@@ -285,7 +290,11 @@ class _Client(AsyncKernelClient):
     async def ready(self):
         """Wait until the kernel answers and its output messages arrive."""
         deadline = time.monotonic() + _STARTUP
-        while time.monotonic() < deadline:
+        while not self._connected():
+            await asyncio.sleep(0.01)
+            await self._check(deadline)
+        self.start_channels()
+        while True:
             self.kernel_info()
             try:
                 await self.shell_channel.get_msg(timeout=0.5)
@@ -293,9 +302,22 @@ class _Client(AsyncKernelClient):
                 await self.iopub_channel.get_msg(timeout=0.1)
                 return
             except queue.Empty:
-                if not await self.is_alive():
-                    raise RuntimeError(f"it {self.kernel.death()}") from None
-        raise RuntimeError(f"it did not answer within {_STARTUP} seconds")
+                await self._check(deadline)
+
+    def _connected(self):
+        # The kernel chooses its ports and writes the file: were they chosen for it,
+        # another program could take them before it does.
+        try:
+            self.load_connection_file(self.kernel.connection_file)
+        except (OSError, ValueError):  # not there, or only half of it
+            return False
+        return True
+
+    async def _check(self, deadline):
+        if not await self.is_alive():
+            raise RuntimeError(f"it {self.kernel.death()}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"it did not answer within {_STARTUP} seconds")
 
 
 def _end_tasks():

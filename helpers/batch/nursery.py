@@ -90,14 +90,14 @@ def _fork(request, reports, inherited):
         os.environ["JPY_PARENT_PID"] = str(nursery)
         _new_random_state()
         kernel.main(request["notebook"], request["connection_file"])
+    except SystemExit:
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()  # an orderly end, as of any program
         status = 0
-    except SystemExit as stop:
-        status = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
         traceback.print_exc()
         status = 1
-    finally:
-        _exit(status)
+    os._exit(status)
 
 
 def _write_to(log):
@@ -105,16 +105,6 @@ def _write_to(log):
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     os.close(descriptor)
-
-
-def _exit(status):
-    """End a forked kernel as an ordinary program ends: clean up, flush, exit."""
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
-    with contextlib.suppress(BaseException):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(status)
 
 
 def _new_random_state():
