@@ -147,6 +147,14 @@ def test_draw_digit_example_on_the_canvas_equals_the_one_in_numpy(pad, way):
     eventually(lambda: np.abs(np.array(pixels(pad)) - expected).max() <= 12)
 
 
+def test_draw_digit_a_mere_click_leaves_a_dot(pad):
+    draw(pad, [[(0.5, 0.5)]])
+    expect(verdict(pad)).to_contain_text("The model")
+    top, bottom, left, right = inked(pad)
+    assert bottom - top == right - left  # as wide as it is high
+    assert 18 <= bottom - top + 1 <= 20  # normalised, like all else
+
+
 def test_draw_digit_with_a_finger_draws_and_does_not_scroll(pad):
     touch = pad.page.context.new_cdp_session(pad.page)
     before = canvas(pad).bounding_box()

@@ -206,8 +206,9 @@ function paintStrokes(pen, strokes, width) {
   for (const [first, ...rest] of strokes) {
     pen.beginPath();
     pen.moveTo(first[0] * side, first[1] * side);
-    // A line to where it starts makes the dot of a mere tap.
-    for (const [x, y] of rest.length ? rest : [first]) pen.lineTo(x * side, y * side);
+    for (const [x, y] of rest) pen.lineTo(x * side, y * side);
+    // A canvas draws no line without length: a mere tap needs one to leave a dot.
+    if (rest.length === 0) pen.lineTo(first[0] * side + 0.1, first[1] * side);
     pen.stroke();
   }
 }
