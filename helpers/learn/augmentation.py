@@ -20,7 +20,7 @@ ROTATION = 0.3
 ZOOM = (0.85, 1.15)
 """A digit is drawn at 1/zoom of its size: from 87 % to 118 %."""
 
-ASPECT = (0.95, 1.35)
+ASPECT = (0.95, 1.4)
 """Its width is also divided by this: a 4:3 frame made square asks for 1.33."""
 
 SHEAR = 0.15

@@ -27,7 +27,7 @@ RECIPES = {
     "default": ["--epochs=5"],
     "original": ["--epochs=5", "--recipe=original"],
     "default15": ["--epochs=15"],
-    "compact": ["--network=compact", "--epochs=20"],
+    "compact": ["--network=compact", "--epochs=30"],
 }
 
 FLOORS = {
