@@ -85,10 +85,11 @@ def test_warm_kernel_shows_nothing_of_its_warming(series, crew, nursery):
 @pytest.mark.parametrize("nursery", WAYS)
 def test_closed_kernels_are_gone_with_their_files(series, crew, nursery, tmp_path):
     paths = series(["1"], ["import json"], ["3"])
+    others = set(psutil.Process().children(recursive=True))  # of other tests
     kernels = crew(paths, nursery)
     execute(paths[0], {}, kernels.take(paths[0]))
     kernels.take(paths[1])
-    started = psutil.Process().children(recursive=True)
+    started = list(set(psutil.Process().children(recursive=True)) - others)
     assert started
     kernels.close()
     _, alive = psutil.wait_procs(started, timeout=3)
