@@ -1,5 +1,6 @@
 """Sweeps from outside: real schedulers, real workers, runs of stand-in notebooks."""
 
+import csv
 import json
 import os
 import signal
@@ -157,6 +158,35 @@ def test_killed_sweep_leaves_no_process(site):
     sweep.kill()
     sweep.communicate()
     site.wait(lambda: not site.processes(), seconds=10)
+
+
+def test_missing_dataset_fails_its_runs_and_says_so(tmp_path, monkeypatch, capsys):
+    from helpers.sweep import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["--set", "dataset=/absent/a.npz", "--set", "seed=1,2"]) == 1
+    text = (tmp_path / "sweep/sweep.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["status"] for row in rows] == ["failed", "failed"]
+    assert all("/absent/a.npz" in row["error"] for row in rows)
+    assert "0 of 2 runs succeeded" in capsys.readouterr().out
+    assert "/absent/a.npz" in (tmp_path / "sweep/sweep.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+@posix
+def test_ctrl_c_ends_what_runs_on_a_cluster(site):
+    address = site.start_cluster(workers=1)
+    sweep = site.start("--set", "wait=60,61", "--scheduler", address)
+    site.wait(lambda: site.runs_below(site.cluster[1]))
+    begun = time.monotonic()
+    sweep.send_signal(signal.SIGINT)
+    _, errors = sweep.communicate(timeout=30)
+    assert time.monotonic() - begun < 3
+    assert sweep.returncode == 130
+    assert "Traceback" not in errors
+    site.wait(lambda: not site.runs_below(site.cluster[1]), seconds=5)
+    assert site.cluster[1].poll() is None  # the worker itself is not ours to end
 
 
 def test_absent_scheduler_gives_a_sentence(site):

@@ -80,7 +80,7 @@ def _wait_for_a_worker(client, address):
 
 def _close(client):
     with contextlib.suppress(Exception):
-        client.close(timeout=2)
+        client.close(timeout=1)
 
 
 def _first_line(error):

@@ -4,6 +4,7 @@ Loading and pre-processing happen on the machine of the sweep, so a worker needs
 the dataset nor a network, and all runs see the same images.
 """
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +49,21 @@ def key_of(values, numbers):
     ----------
     values : dict
         Value by name of every parameter.
-    numbers : iterable of str
+    numbers : tuple of str
         First two digits of the notebooks.
     """
-    names = {
+    facts = {name: values[name] for name in _declared(numbers)}
+    return sha256(json.dumps(facts, sort_keys=True).encode())[:12]
+
+
+@functools.cache
+def _declared(numbers):
+    return {
         name
         for notebook in notebook_paths()
         if notebook.name[:2] in numbers
         for name in notebook_parameters(notebook)
     }
-    facts = {name: values[name] for name in names}
-    return sha256(json.dumps(facts, sort_keys=True).encode())[:12]
 
 
 def data_key(values):
@@ -95,7 +100,7 @@ def prepare_data(values, folder, threads):
     outcome = run_in_process(job, root, threads)
     run = root / values["save_model_name"]
     if outcome["problem"]:
-        return Data(key, "", run, outcome["problem"])
+        return Data(key, f"none of {key}", run, outcome["problem"])
     path = run / "01_dataset.npz"  # equal images and labels, equal bytes
     with explained("read", path):
         return Data(key, sha256_of_file(path), run)

@@ -73,6 +73,7 @@ def _do(runs, options, stopping, scratch):
         data = datasets[data_key(run.values)]
         ids.append(run_id(run.values, data.identity))
         wanted.append((ids[-1], run, data))
+    _check_different(runs, ids)
     results = Results(options.out, ids)
     for identity, run, data in list(wanted):
         row = kept_row(options.out / "runs", identity)
@@ -89,11 +90,27 @@ def _do(runs, options, stopping, scratch):
 
             with workers(options, scratch, stopping) as client:
                 Coordinator(client, options, results, view).do(pending)
+    except TutorialError:
+        _write_page(results, options)
+        raise
     finally:
         view.close()
         results.write()
-        _write_page(results, options)
+    # Not when stopped: whoever presses Ctrl-C does not want to wait for pictures.
+    _write_page(results, options)
     return results
+
+
+def _check_different(runs, ids):
+    """Refuse runs that turn out to be the same when their images are known."""
+    first = {}
+    for run, identity in zip(runs, ids, strict=True):
+        if identity in first:
+            raise TutorialError(
+                f"The runs {first[identity].label} and {run.label} are the same: their "
+                "datasets have the same images; leave one of them out."
+            )
+        first[identity] = run
 
 
 def _prepare(runs, options, scratch):
