@@ -231,18 +231,22 @@ def _judge_calibration(chosen, deployed, data, scale):
     from helpers.board.runtimes import LiteRT
     from helpers.learn.conversion import convert
 
-    candidate = convert(deployed, chosen[:500], 1.0)  # they are scaled already
-    runtime = LiteRT(candidate)
-    scores = runtime.run(data["test_images"][:500])
-    right = np.mean(scores.argmax(axis=1) == data["test_labels"][:500])
+    def share_right(images):  # scaled already
+        runtime = LiteRT(convert(deployed, images[:500], 1.0))
+        scores = runtime.run(data["test_images"][:500])
+        right = np.mean(scores.argmax(axis=1) == data["test_labels"][:500])
+        return right, runtime.model.input.scale
+
+    right, input_scale = share_right(chosen)
     found = f"The model that comes of it reads {100 * right:.0f} % of 500 test images"
-    if not np.isclose(runtime.model.input.scale, 1 / scale, rtol=0.02):
+    if not np.isclose(input_scale, 1 / scale, rtol=0.02):
         return (
-            f"{found}, and its input scale is {runtime.model.input.scale:.4g} instead "
-            f"of {1 / scale:.4g}: scale the images as for training, and let all values "
+            f"{found}, and its input scale is {input_scale:.4g} instead of "
+            f"{1 / scale:.4g}: scale the images as for training, and let all values "
             "from paper to ink occur in them."
         )
-    if right < 0.8:
+    usual, _ = share_right(data["train_images"][:100] / np.float32(scale))
+    if right < usual - 0.03:
         return f"{found}: they do not show the ranges that digits produce."
     return ""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.learn.figures.style import BLUE, GREY, INK, ORANGE, plain
+from helpers.learn.figures.style import BLUE, GREY, ORANGE, plain
 
 
 def draw_digit(ax, image, title="", value_range=None):
@@ -79,11 +79,13 @@ def draw_class_counts(ax, counts, title, expected=None):
     matplotlib.axes.Axes
     """
     bars = ax.bar(range(10), counts, color=BLUE)
-    ax.bar_label(bars, fmt="{:,.0f}", fontsize=7, color=INK)
+    texts = [f"{count:,}" for count in counts]
+    ax.bar_label(bars, texts, label_type="center", fontsize=7, color="white")
     if expected:
-        ax.axhline(expected, color=ORANGE, linestyle="--", linewidth=1.5)
-        ax.text(9.6, expected, " a tenth", va="bottom", ha="right", fontsize=8)
+        ax.axhline(expected, color=ORANGE, linestyle="--", label="a tenth of all")
+        ax.legend(loc="upper right")
     ax.set(xticks=range(10), xlabel="digit", ylabel="images", title=title)
+    ax.set_ylim(0, 1.25 * max(counts))
     return ax
 
 

@@ -23,12 +23,15 @@ def draw_grid(ax, values, scale, title, xlabel, zero_point=0):
     low, high = float(values.min()), float(values.max())
     steps = scale * (np.arange(-128, 128) - zero_point)
     inside = steps[(steps >= low - scale) & (steps <= high + scale)]
-    ax.hist(values.ravel(), bins=60, color=BLUE, log=values.size > 5000)
+    logarithmic = values.size > 5000
+    ax.hist(values.ravel(), bins=60, color=BLUE, log=logarithmic)
+    ax.xaxis.get_major_locator().set_params(nbins=5)
     # A line across for each step, or where they would hide the bars, a mark below it.
     top = 1.0 if len(inside) < 60 else 0.06
     ax.vlines(inside, 0, top, ORANGE, linewidth=0.6, transform=ax.get_xaxis_transform())
     ax.set(title=title, xlabel=f"{xlabel} ({len(inside)} steps of int8)")
-    ax.set(ylabel="how many", xlim=(low - scale, high + scale))
+    how = "how many (logarithmic)" if logarithmic else "how many"
+    ax.set(ylabel=how, xlim=(low - scale, high + scale))
     return ax
 
 

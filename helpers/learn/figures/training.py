@@ -43,7 +43,7 @@ def draw_curves(axes, history, others=None):
     """
     best = int(np.argmax(history["val_accuracy"]))
     for ax, key, factor, label in (
-        (axes[0], "loss", 1, "loss (nats)"),
+        (axes[0], "loss", 1, "loss"),
         (axes[1], "accuracy", 100, "accuracy (%)"),
     ):
         for number, (name, other) in enumerate((others or {}).items()):
@@ -57,16 +57,9 @@ def draw_curves(axes, history, others=None):
         )
         ax.plot(epochs, training, "--", color=ORANGE, marker="o", label="training")
         ax.plot(epochs, validation, color=BLUE, marker="s", label="validation")
-        ax.plot(best + 1, validation[best], "*", color=INK, markersize=14, zorder=5)
-        text = f"best: epoch {best + 1}\n{validation[best]:.4g}"
-        ax.annotate(
-            text,
-            (best + 1, validation[best]),
-            xytext=(-8, 12 if key == "loss" else -30),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-        )
+        text = f"best accuracy: epoch {best + 1}, {validation[best]:.4g}"
+        star = {"color": INK, "markersize": 14, "zorder": 5, "linestyle": "none"}
+        ax.plot(best + 1, validation[best], marker="*", label=text, **star)
         ax.set(xlabel="epoch", ylabel=label, title=label.split(" (")[0])
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(color=GREY, alpha=0.25)
