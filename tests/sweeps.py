@@ -35,7 +35,9 @@ class Site:
         )
 
     def rows(self):
-        """Return the rows of ``sweep.csv`` as dicts of texts."""
+        """Return the rows of ``sweep.csv``, if it is there, as dicts of texts."""
+        if not (self.out / "sweep.csv").exists():
+            return []
         with open(self.out / "sweep.csv", encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 

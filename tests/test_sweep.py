@@ -119,7 +119,7 @@ def test_run_of_a_killed_worker_is_done_elsewhere(site):
 def test_lost_scheduler_gives_a_sentence_and_the_sweep_goes_on_later(site):
     address = site.start_cluster(workers=1)
     sweep = site.start("--set", "wait=0,60", "--scheduler", address)
-    site.wait(lambda: list(site.out.glob("runs/*/row.json")))
+    site.wait(site.rows)
     site.wait(lambda: site.runs_below(site.cluster[1]))
     site.cluster[0].kill()
     _, errors = sweep.communicate(timeout=20)
@@ -138,7 +138,7 @@ def test_lost_scheduler_gives_a_sentence_and_the_sweep_goes_on_later(site):
 @posix
 def test_ctrl_c_ends_all_within_three_seconds_and_keeps_what_is_finished(site):
     sweep = site.start("--set", "wait=0,60,61", "--workers", "2")
-    site.wait(lambda: list(site.out.glob("runs/*/row.json")))
+    site.wait(site.rows)
     begun = time.monotonic()
     sweep.send_signal(signal.SIGINT)
     _, errors = sweep.communicate(timeout=30)
