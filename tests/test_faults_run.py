@@ -211,8 +211,9 @@ def test_real_kernel_that_is_killed_is_reported_within_10_seconds(tmp_path):
     )
     busy.kill()
     begun = time.monotonic()
-    _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - begun < 10
+    told = next(line for line in process.stderr if "04_train_model: failed" in line)
+    assert time.monotonic() - begun < 10, told
+    _, errors = process.communicate(timeout=60)  # with the pages made
     assert process.returncode == 1
     assert "Notebook 04_train_model failed" in errors and "SIGKILL" in errors
     assert house.processes() == []
@@ -256,7 +257,8 @@ def test_real_notebook_05_refuses_a_model_of_another_pixel_scale(real_house):
     assert "04_model.keras is stale" in sentence
     assert "papermill notebooks/04_train_model.ipynb" in sentence
     assert published(real_house) == before
-    assert real_house.papermill("04", "-p", "epochs", "2").returncode == 0
+    gentle = ["-p", "learning_rate", "0.001", "-p", "augment", "False"]
+    assert real_house.papermill("04", "-p", "epochs", "2", *gentle).returncode == 0
     assert real_house.papermill("05").returncode == 0
     assert real_house.papermill("06").returncode == 0
     assert published(real_house) != before
