@@ -136,7 +136,7 @@ def _published(recipe, seed, dataset):
         if done.returncode:
             sys.exit(f"{' '.join(command[1:])} failed:\n{done.stdout}")
         run = Path(folder, "benchmark")
-        model = (run / "benchmark_int8.tflite").read_bytes()
+        model = (run / "published" / "benchmark_int8.tflite").read_bytes()
         with np.load(run / "02_preprocessed.npz") as data:
             return model, data["test_images"], data["test_labels"]
 
