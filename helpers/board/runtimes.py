@@ -25,6 +25,7 @@ from helpers.quiet import quiet
 
 CHOICE = "BOARD_RUNTIME"  # environment variable: auto, tflm or litert
 _PROGRESS_STEP = 250  # images
+_THREADS = 2  # more bring nothing for a network as small as this
 _ROOMY_ARENA = 2**20  # bytes; enough to see what a model needs
 
 STAND_IN_NOTICE = (
@@ -161,7 +162,7 @@ class LiteRT(Runtime):
             options["experimental_op_resolver_type"] = kernels
         with explained(self.name), quiet():
             interpreter = litert.Interpreter(
-                model_content=self._bytes, num_threads=1, **options
+                model_content=self._bytes, num_threads=_THREADS, **options
             )
             interpreter.allocate_tensors()
         return interpreter
