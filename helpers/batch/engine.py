@@ -98,7 +98,12 @@ class _Client(PapermillNotebookClient):
 
     def __init__(self, manager, kernel, on_progress, **options):
         super().__init__(
-            manager, km=kernel, record_timing=False, coalesce_streams=True, **options
+            manager,
+            km=kernel,
+            record_timing=False,
+            coalesce_streams=True,
+            iopub_timeout=60,  # on a busy computer outputs arrive late
+            **options,
         )
         self.kc = kernel.client
         self.on_progress = on_progress
