@@ -22,6 +22,7 @@ from jupyter_core.utils import run_sync
 from helpers.batch.environment import environment
 from helpers.batch.imports import uses_tensorflow
 from helpers.errors import TutorialError
+from helpers.paths import shown
 
 AHEAD = 2  # notebooks; where each kernel is a process of its own
 _PATIENCE = 2.0  # seconds that a kernel may take to shut down
@@ -314,6 +315,13 @@ class _Client(AsyncKernelClient):
         return True
 
     async def _check(self, deadline):
+        folder = os.path.dirname(self.kernel.connection_file)
+        if not os.path.isdir(folder):  # where it would have said how to reach it
+            run = os.path.dirname(folder)
+            raise TutorialError(
+                f"Cannot go on in {shown(run)}: No such file or directory; the folder "
+                "was removed meanwhile: run this again."
+            )
         if not await self.is_alive():
             raise RuntimeError(f"it {self.kernel.death()}")
         if time.monotonic() > deadline:
