@@ -383,6 +383,7 @@ for number in range(int(sys.argv[1])):
         "threads": me.num_threads(),
         "children": len(me.children(recursive=True)),
     }), flush=True)
+    sys.stdin.readline()  # until the files around it have been looked at
 """
 
 
@@ -400,6 +401,7 @@ def run_again_and_again(house, times, *arguments, notebooks):
     }
     process = subprocess.Popen(
         [sys.executable, "-c", AGAIN, str(times), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -413,6 +415,8 @@ def run_again_and_again(house, times, *arguments, notebooks):
         files.append(
             {p.relative_to(house.folder).as_posix(): p.stat().st_size for p in found}
         )
+        process.stdin.write("\n")
+        process.stdin.flush()
     assert process.wait() == 0
     assert house.processes() == []
     return measures, files
