@@ -1,6 +1,7 @@
 """Ctrl-C and the like: one exception, raised when the kernels are already gone."""
 
 import contextlib
+import logging
 import signal
 import threading
 
@@ -87,4 +88,6 @@ class Stopping:
         first, self.number = self.number is None, number
         # A second Ctrl-C must not disturb the cleaning up after the first.
         if first and not self._held:
+            # asyncio would report what interrupts one of its callbacks.
+            logging.getLogger("asyncio").disabled = True
             self.check()
