@@ -3,7 +3,7 @@
 import argparse
 import difflib
 
-from helpers.batch.guard import UsageError
+from helpers.batch.guard import Parser, UsageError
 from helpers.errors import TutorialError
 from helpers.parameters import notebook_parameters, notebook_paths
 from helpers.paths import shorten
@@ -86,13 +86,8 @@ def parse(arguments):
     return values, options
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise UsageError(f"{message[:1].upper()}{message[1:]}; try --help.")
-
-
 def _parser(declared):
-    parser = _Parser(
+    parser = Parser(
         prog="python -m helpers.train_and_quantize",
         description="Run the notebooks of the tutorial: from MNIST to a tested int8 "
         "model and C array. Their parameters are options:",

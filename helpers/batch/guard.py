@@ -1,5 +1,6 @@
 """What every command of the batch does around its work: signals, sentences, status."""
 
+import argparse
 import os
 import sys
 
@@ -9,6 +10,13 @@ from helpers.errors import TutorialError
 
 class UsageError(TutorialError):
     """An option is wrong; nothing was touched."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `UsageError` instead of ending the program."""
+
+    def error(self, message):
+        raise UsageError(f"{message[:1].upper()}{message[1:]}; try --help.")
 
 
 def guarded(work):

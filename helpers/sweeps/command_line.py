@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from helpers.batch.command_line import declared_parameters
-from helpers.batch.guard import UsageError
+from helpers.batch.guard import Parser, UsageError
 from helpers.paths import shorten
 from helpers.sweeps.grid import RECIPE, planned_runs
 
@@ -78,13 +78,8 @@ def usable_cores():
     return os.cpu_count() or 1
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise UsageError(f"{message[:1].upper()}{message[1:]}; try --help.")
-
-
 def _parser(declared):
-    parser = _Parser(
+    parser = Parser(
         prog="python -m helpers.sweep",
         description="Run the notebooks for every combination of parameters, several "
         "runs at once,\nand compare the results in sweep.csv and sweep.html.",
