@@ -11,12 +11,6 @@ import errno
 import io
 import json
 import os
-import platform
-import re
-import tempfile
-import zipfile
-from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 
@@ -31,12 +25,15 @@ from helpers.files import (
     sha256_of_file,
     write_atomically,
 )
+from helpers.keras_files import keras_bytes, keras_model
+from helpers.manifests import manifest_bytes, manifest_entries
 from helpers.parameters import check_parameters, notebook_path
 from helpers.paths import run_folder, shown
+from helpers.quiet import quiet
+from helpers.sealed import seal, sealed_bytes
+from helpers.versions import versions
 
 PUBLISHED = "published"  # folder of a run that holds what its notebook 06 published
-_SUMS = "SHA256SUMS"
-LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")
 
 
 def open_run(notebook, variables):
@@ -112,19 +109,12 @@ class Run:
 
     def save_model(self, artifact, model):
         """Save a Keras model in Keras' own format."""
-        with (
-            explained("write", self.path(artifact)),
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            path = Path(folder, artifact)
-            model.save(path)
-            data = _timeless(path.read_bytes())
+        with explained("write", self.path(artifact)):
+            data = keras_bytes(model, artifact)
         self.save_bytes(artifact, data)
 
     def save_saved_model(self, artifact, model):
         """Export a Keras model as a SavedModel folder, listed in its ``SHA256SUMS``."""
-        from helpers.quiet import quiet
-
         with quiet():
             import tensorflow as tf
         with locks.writing(self.folder), new_folder(self.path(artifact)) as folder:
@@ -135,7 +125,7 @@ class Run:
                 full = isinstance(error, tf.errors.ResourceExhaustedError)
                 number = errno.ENOSPC if full else errno.EIO
                 raise OSError(number, os.strerror(number)) from error
-            _seal(folder)
+            seal(folder)
 
     def save_bytes(self, artifact, data, *, contents=None):
         """Save bytes.
@@ -172,7 +162,7 @@ class Run:
             except TutorialError:
                 before = None
             write_atomically(
-                self._manifest_path(artifact), _manifest_bytes(entry, before)
+                self._manifest_path(artifact), manifest_bytes(entry, before)
             )
             write_atomically(self.path(artifact), data)
         self._loaded.pop(artifact, None)
@@ -191,19 +181,10 @@ class Run:
 
     def load_model(self, artifact):
         """Return the Keras model of a ``.keras`` artifact."""
-        from helpers.quiet import quiet
-
-        with quiet():
-            import keras
         data = self.load_bytes(artifact)
-        # Keras reads a file only; this one cannot change between check and reading.
-        with (
-            explained("read", self.path(artifact)),
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            path = Path(folder, artifact)
-            path.write_bytes(data)
-            return keras.models.load_model(path)
+        # From the checked bytes, which cannot change between check and reading.
+        with explained("read", self.path(artifact)):
+            return keras_model(data, artifact)
 
     def load_bytes(self, artifact):
         """Return the bytes of an artifact after checking that they may be used.
@@ -278,16 +259,11 @@ class Run:
                 for name, data in files.items():
                     (folder / name).parent.mkdir(exist_ok=True)
                     (folder / name).write_bytes(data)
-                _seal(folder)
+                seal(folder)
 
     def load_published(self, name):
         """Return the bytes of a published file after checking them by SHA256SUMS."""
-        listed = published_files(self.published)
-        with explained("read", self.published / name):
-            data = (self.published / name).read_bytes()
-        if sha256(data) != listed.get(name):
-            raise _damaged_folder(self.published, name)
-        return data
+        return sealed_bytes(self.published, name)
 
     # Manifests
 
@@ -299,7 +275,7 @@ class Run:
         if not self.path(artifact).exists():
             raise self._refusal(artifact, "is missing")
         try:
-            entries = _entries(self._manifest_path(artifact).read_bytes())
+            entries = manifest_entries(self._manifest_path(artifact).read_bytes())
             digest = sha256_of_file(self.path(artifact))
         except FileNotFoundError:
             raise self._refusal(artifact, "has lost its manifest") from None
@@ -342,132 +318,3 @@ class Run:
             f"`papermill notebooks/{notebook}.ipynb out.ipynb "
             f"-p save_model_name {self.name}`."
         )
-
-
-def published_files(folder):
-    """Return the files of a published folder after checking all of them.
-
-    Parameters
-    ----------
-    folder : Path
-        Or another folder with a ``SHA256SUMS``, such as ``04_saved_model``.
-
-    Returns
-    -------
-    dict of str to str
-        SHA-256 by path.
-
-    Raises
-    ------
-    TutorialError
-        If the folder is missing, or a file is missing, damaged or not listed.
-    """
-    restore_folder(folder)
-    try:
-        listed = _sealed(folder)
-        found = _files(folder)
-    except (OSError, ValueError):
-        listed = found = {}
-    wrong = sorted(n for n in found | listed if found.get(n) != listed.get(n))
-    if wrong or not listed:
-        raise _damaged_folder(folder, (wrong or [_SUMS])[0])
-    return listed
-
-
-def _damaged_folder(folder, name):
-    number = folder.name[:2] if folder.name[:2].isdigit() else "06"
-    return TutorialError(
-        f"{shown(folder / name)} is missing, damaged or of another run: {_SUMS} in "
-        f"{shown(folder)} lists something else; run notebook "
-        f"{notebook_path(number).stem} again to make all of it anew."
-    )
-
-
-def _timeless(keras_file):
-    """Return a ``.keras`` file without the time and the addresses of its writing.
-
-    Without them the same model is the same file, and its SHA-256 tells models apart.
-    """
-    result, numbers = io.BytesIO(), {}
-
-    def number(match):  # Keras takes the address of an object in memory for its name
-        return match[1] + numbers.setdefault(match[2], b"%d" % len(numbers))
-
-    with (
-        zipfile.ZipFile(io.BytesIO(keras_file)) as old,
-        zipfile.ZipFile(result, "w") as new,
-    ):
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "metadata.json":
-                data = json.dumps(json.loads(data) | {"date_saved": ""}).encode()
-            if name == "config.json":
-                data = re.sub(rb'("shared_object_id": )(\d+)', number, data)
-            new.writestr(zipfile.ZipInfo(name), data)  # which dates it 1980
-    return result.getvalue()
-
-
-def _manifest_bytes(entry, previous):
-    """Return a manifest: an entry, the one before it, and the SHA-256 of both."""
-    content = entry | {"previous": previous}
-    seal = {"sha256_of_the_above": sha256(json.dumps(content).encode())}
-    return json.dumps(content | seal, indent=1).encode()
-
-
-def _entries(manifest):
-    """Return the one or two entries of a manifest, or raise if a byte is wrong."""
-    entry = json.loads(manifest)
-    entry.popitem()
-    previous = entry.pop("previous")
-    if _manifest_bytes(entry, previous) != manifest:
-        raise ValueError("its SHA-256 is another")
-    return [entry, previous] if previous else [entry]
-
-
-def _seal(folder):
-    """List a folder's files in the format of the program sha256sum."""
-    lines = [f"{digest}  {name}\n" for name, digest in _files(folder).items()]
-    (folder / _SUMS).write_text("".join(lines), encoding="ascii", newline="\n")
-
-
-def _sealed(folder):
-    lines = (folder / _SUMS).read_text(encoding="ascii").splitlines()
-    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-
-
-def _files(folder):
-    return {
-        path.relative_to(folder).as_posix(): sha256_of_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != _SUMS
-    }
-
-
-def versions():
-    """Return what results depend on besides data and parameters.
-
-    Returns
-    -------
-    dict
-        Versions of Python and the libraries, the processor's kind and the number of
-        threads that TensorFlow computes with: other numbers of threads add up floats in
-        another order.
-    """
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or _cores()
-    found = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "threads": int(threads),
-    }
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            found[library] = "not installed"
-    return found
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers import artifacts, files, locks
+from helpers import artifacts, files, locks, sealed
 from helpers.errors import TutorialError
 
 # Every call by which the package changes what is on a disk.
@@ -41,7 +41,7 @@ def make_folder(run):
     with locks.writing(run.folder), files.new_folder(run.path("04_saved_model")) as f:
         (f / "variables").mkdir()
         (f / "variables" / "data").write_bytes(b"new")
-        artifacts._seal(f)
+        sealed.seal(f)
 
 
 def batch(run):
@@ -61,7 +61,7 @@ def careless(run):
         for name, data in NEW.items():
             os.remove(path) if (path := run.published / name).exists() else None
             path.write_bytes(data)
-        artifacts._seal(run.published)
+        sealed.seal(run.published)
 
 
 JOBS = [save, publish, make_folder, batch, without_exchange]
@@ -86,12 +86,12 @@ def wrong_afterwards(job):
             NEW["model.tflite"],
         ):
             wrong.append("a candidate that nobody wrote was accepted")
-        listed = artifacts.published_files(run.published)
+        listed = sealed.sealed_files(run.published)
         found = {name: run.load_published(name) for name in listed}
         if found not in (OLD, NEW):
             wrong.append(f"published is a mixture: {sorted(found)}")
         if run.path("04_saved_model").exists():
-            artifacts.published_files(run.path("04_saved_model"))
+            sealed.sealed_files(run.path("04_saved_model"))
         batch(open_run())  # the next run needs no cleaning up by hand
         after = {name: run.load_published(name) for name in NEW}
         left = [p.name for p in run.folder.iterdir() if p.name.startswith(".partial")]

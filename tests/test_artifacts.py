@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import artifacts
-from helpers.artifacts import Run, open_run, published_files
+from helpers.artifacts import Run, open_run
 from helpers.errors import TutorialError
+from helpers.parameters import notebook_path
+from helpers.sealed import sealed_files
+from helpers.versions import LIBRARIES, versions
 
 ARTIFACTS = [
     "01_dataset.npz",
@@ -34,7 +36,7 @@ def root(tmp_path, monkeypatch):
 
 
 def notebook(number, name="a", **parameters):
-    stem = artifacts.notebook_path(number).stem
+    stem = notebook_path(number).stem
     return Run(name, stem, {"save_model_name": name, **parameters})
 
 
@@ -179,9 +181,9 @@ def test_keras_model_comes_back_with_its_outputs(root, trained):
 def test_saved_model_is_listed_and_checked(root, trained):
     notebook("04").save_saved_model("04_saved_model", trained())
     folder = root / "a" / "04_saved_model"
-    assert "saved_model.pb" in published_files(folder)
+    assert "saved_model.pb" in sealed_files(folder)
     (folder / "saved_model.pb").write_bytes(b"")
-    text = refusal(published_files, folder)
+    text = refusal(sealed_files, folder)
     assert "saved_model.pb" in text and "04_train_model" in text
 
 
@@ -224,7 +226,7 @@ def test_damaged_artifact_or_manifest_is_refused_with_its_notebook(
         path.write_bytes(data)
         text = refusal(Run("a").load_bytes, artifact)
         assert f"artifacts/a/{artifact}" in text
-        assert artifacts.notebook_path(artifact[:2]).stem in text
+        assert notebook_path(artifact[:2]).stem in text
         assert "-p save_model_name a" in text
     path.unlink()
     assert artifact in refusal(Run("a").load_bytes, artifact)
@@ -371,9 +373,9 @@ def test_removed_source_does_not_make_stale(root):
 
 def test_publishing_replaces_all_files_and_lists_them(root):
     run = run_all()
-    assert set(published_files(run.published)) == set(PUBLISHED)
+    assert set(sealed_files(run.published)) == set(PUBLISHED)
     run.publish({"only": b"this"})
-    assert set(published_files(run.published)) == {"only"}
+    assert set(sealed_files(run.published)) == {"only"}
     assert run.load_published("only") == b"this"
 
 
@@ -415,14 +417,14 @@ def test_damaged_published_file_is_refused(root, name):
 def test_added_or_removed_published_files_are_refused(root):
     run = run_all()
     (run.published / "added").write_bytes(b"")
-    assert "added" in refusal(published_files, run.published)
+    assert "added" in refusal(sealed_files, run.published)
     (run.published / "added").unlink()
-    published_files(run.published)
+    sealed_files(run.published)
     shutil.rmtree(run.published)
-    assert "SHA256SUMS" in refusal(published_files, run.published)
+    assert "SHA256SUMS" in refusal(sealed_files, run.published)
     run.published.mkdir()
     (run.published / "SHA256SUMS").write_bytes(b"")
-    refusal(published_files, run.published)
+    refusal(sealed_files, run.published)
 
 
 def test_published_file_that_is_not_listed_is_refused(root):
@@ -487,6 +489,6 @@ def test_open_run_makes_the_folder_and_ignores_other_variables(root):
 
 
 def test_versions_name_what_results_depend_on():
-    found = artifacts.versions()
-    assert set(artifacts.LIBRARIES) | {"python", "machine", "threads"} == set(found)
+    found = versions()
+    assert set(LIBRARIES) | {"python", "machine", "threads"} == set(found)
     assert found["threads"] >= 1

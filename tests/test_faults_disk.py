@@ -8,8 +8,9 @@ import sys
 import pytest
 import stand_ins
 
-from helpers.artifacts import Run, published_files
+from helpers.artifacts import Run
 from helpers.errors import TutorialError
+from helpers.sealed import sealed_files
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="needs a small disk of its own: run on Linux"
@@ -43,7 +44,7 @@ def fill(house, left):
 
 def published(house):
     folder = house.run / "published"
-    published_files(folder)
+    sealed_files(folder)
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -144,7 +145,7 @@ def test_writers_on_a_full_disk_give_a_sentence_and_keep_the_old(small_disk, tra
         assert "\n" not in str(error.value) and "free some space" in str(error.value)
     assert run.load_json("04_history.json") == {}
     assert run.load_published("model.tflite") == b"old"
-    assert "saved_model.pb" in published_files(run.path("04_saved_model"))
+    assert "saved_model.pb" in sealed_files(run.path("04_saved_model"))
     assert not list(run.folder.glob(".partial-*"))
 
 

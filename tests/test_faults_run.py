@@ -18,10 +18,11 @@ import time
 import pytest
 import stand_ins
 
-from helpers.artifacts import Run, published_files
+from helpers.artifacts import Run
 from helpers.errors import TutorialError
 from helpers.files import sha256
 from helpers.paths import NOTEBOOKS, REPOSITORY
+from helpers.sealed import sealed_files
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: run on Linux")
 SAMPLE = ["--dataset=mnist_5k", "--epochs=1"]
@@ -81,9 +82,7 @@ def published(house):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS_DIR", str(house.artifacts))
         run = Run("mnist_cnn")
-        return {
-            name: run.load_published(name) for name in published_files(run.published)
-        }
+        return {name: run.load_published(name) for name in sealed_files(run.published)}
 
 
 def kill_all(house, process):
@@ -288,7 +287,7 @@ def test_every_damaged_artifact_of_a_real_run_is_refused(real_house, monkeypatch
         whole = path.read_bytes()
         path.write_bytes(whole + b"\0")
         with pytest.raises(TutorialError, match="04_train_model"):
-            published_files(saved_model)
+            sealed_files(saved_model)
         path.write_bytes(whole)
     assert checked == 7 * 2 * 4
 
@@ -310,7 +309,7 @@ def test_two_runs_under_different_names_are_both_right(house):
             (folder / "published/model.tflite").read_bytes() for folder in folders
         ]
         assert models[0] == models[1]
-        published_files(house.artifacts / name / "published")
+        sealed_files(house.artifacts / name / "published")
 
 
 def test_notebook_opened_beside_a_batch_run_is_refused(house):

@@ -9,7 +9,7 @@ import time
 import pytest
 from sweeps import Site
 
-from helpers.artifacts import published_files
+from helpers.sealed import sealed_files
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: run on Linux")
 
@@ -61,7 +61,7 @@ def test_sweep_trains_once_for_runs_that_differ_after_training_only(finished):
 def test_sweep_brings_back_what_each_run_published(finished):
     for row in finished.rows():
         folder = finished.out / "runs" / row["run"] / "published"
-        assert set(published_files(folder)) == {"model.tflite", "report.json"}
+        assert set(sealed_files(folder)) == {"model.tflite", "report.json"}
         report = json.loads((folder / "report.json").read_bytes())
         assert report["dataset"]["notice"] == row["notice"]
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import jinja2
 import nbformat
 
-from helpers.artifacts import PUBLISHED, published_files
+from helpers.artifacts import PUBLISHED
 from helpers.batch.pages import TEMPLATES, markdown_to_html, style, title
 from helpers.batch.summary import notice, published_report, summary_rows
 from helpers.errors import TutorialError
 from helpers.files import make_folder, write_atomically
 from helpers.paths import shown
+from helpers.sealed import sealed_files
 
 TAG = "report-figure"  # of the cells whose picture belongs on this page
 _COMPLETE = ("done", "kept")
@@ -49,7 +50,7 @@ def write_overview(job):
         rows=summary_rows(published),
         notebooks=_links(results, executed),
         figures=[f for found in executed.values() if found for f in figures(found)],
-        files=sorted(published_files(folder / PUBLISHED)) if published else [],
+        files=sorted(sealed_files(folder / PUBLISHED)) if published else [],
     )
     write_atomically(report / "index.html", page.encode())
 

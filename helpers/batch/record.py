@@ -6,9 +6,10 @@ the same parameters, and all that it made is still there, undamaged and not stal
 
 import json
 
-from helpers.artifacts import PUBLISHED, Run, published_files
+from helpers.artifacts import PUBLISHED, Run
 from helpers.errors import TutorialError
 from helpers.files import sha256, sha256_of_file
+from helpers.sealed import sealed_files
 
 KEY = "tutorial"  # in the metadata of an executed notebook
 _SUMS = "SHA256SUMS"
@@ -84,7 +85,7 @@ def holds(folder, notebook, parameters):
         run = Run(folder.name)
         for artifact in recorded["made"]:
             if (folder / artifact).is_dir():
-                published_files(folder / artifact)
+                sealed_files(folder / artifact)
             else:
                 run.load_bytes(artifact)
     except (OSError, ValueError, KeyError, TypeError, TutorialError):

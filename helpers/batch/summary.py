@@ -3,9 +3,10 @@
 import json
 import textwrap
 
-from helpers.artifacts import PUBLISHED, published_files
+from helpers.artifacts import PUBLISHED
 from helpers.learn.tables import rate
 from helpers.paths import shown
+from helpers.sealed import sealed_files
 
 _KINDS = "train", "test"
 
@@ -21,7 +22,7 @@ def published_report(folder):
     path = folder / PUBLISHED / "report.json"
     if not path.exists():
         return {}
-    published_files(folder / PUBLISHED)
+    sealed_files(folder / PUBLISHED)
     return json.loads(path.read_bytes())
 
 
@@ -83,7 +84,7 @@ def files_written(folder):
 
 
 def _names(published):
-    return sorted(published_files(published)) if published.exists() else []
+    return sorted(sealed_files(published)) if published.exists() else []
 
 
 def _get(report, kind, *keys):

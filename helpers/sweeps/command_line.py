@@ -1,13 +1,13 @@
 """The options of ``python -m helpers.sweep``."""
 
 import argparse
-import os
 from pathlib import Path
 
 from helpers.batch.command_line import declared_parameters
 from helpers.batch.guard import Parser, UsageError
 from helpers.paths import shorten
 from helpers.sweeps.grid import RECIPE, planned_runs
+from helpers.versions import usable_cores
 
 _EXAMPLES = """examples:
   python -m helpers.sweep --set epochs=1,5 --set head=conv,dense --set seed=0,1,2
@@ -69,13 +69,6 @@ def parse(arguments):
     if options.out.exists() and not options.out.is_dir():
         raise UsageError(f"--out {options.out} is a file; name a folder.")
     return runs, options
-
-
-def usable_cores():
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _parser(declared):

@@ -4,10 +4,10 @@ import functools
 import json
 import platform
 
-from helpers.artifacts import LIBRARIES, versions
 from helpers.files import sha256
 from helpers.parameters import notebook_paths
 from helpers.paths import REPOSITORY
+from helpers.versions import LIBRARIES, versions
 
 # What the notebooks compute with. How runs are started, shown and compared does not
 # change a result, so a sweep survives changes there.

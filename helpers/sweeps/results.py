@@ -5,8 +5,9 @@ import io
 import json
 import time
 
-from helpers.artifacts import PUBLISHED, published_files
+from helpers.artifacts import PUBLISHED
 from helpers.files import make_folder, new_folder, write_atomically
+from helpers.sealed import sealed_files
 from helpers.sweeps.bundles import unpack
 from helpers.sweeps.grid import RECIPE
 
@@ -134,7 +135,7 @@ def keep_run(runs, identity, planned, answer, **facts):
         unpack(answer["files"], folder)
         report = {}
         if not answer["problem"]:
-            published_files(folder / PUBLISHED)
+            sealed_files(folder / PUBLISHED)
             report = json.loads((folder / PUBLISHED / "report.json").read_bytes())
         row = row_of(identity, planned, answer, report, **facts)
         (folder / _ROW).write_text(json.dumps(row, indent=1), encoding="utf-8")

@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from helpers.artifacts import Run, versions
+from helpers.artifacts import Run
 from helpers.paths import REPOSITORY
+from helpers.versions import versions
 
 SCRIPT = REPOSITORY / "tests" / "benchmarks" / "original_tutorial.py"
 FLAGS = ["--epochs=5", "--batch-size=64", "--save-model-name=mnist_cnn"]
