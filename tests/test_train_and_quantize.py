@@ -215,6 +215,18 @@ def test_resume_of_a_complete_run_runs_nothing(finished):
     assert (finished.run / "report" / "index.html").exists()
 
 
+@posix
+def test_open_opens_the_page_of_the_run(finished):
+    browser = finished.folder / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > '{finished.folder}/opened'\n")
+    browser.chmod(0o755)
+    finished.command("--resume", "--epochs=7", "--open", BROWSER=f"'{browser}' %s")
+    opened = finished.folder / "opened"
+    assert opened.read_text().strip().endswith("/artifacts/mnist_cnn/report/index.html")
+    opened.unlink()
+    browser.unlink()
+
+
 def test_resume_after_damage_starts_at_the_notebook_that_made_it(finished):
     (finished.run / "published" / "model.tflite").write_bytes(b"abd")
     result = finished.command("--resume", "--epochs=7")
@@ -269,7 +281,7 @@ def test_dead_kernel_is_reported_within_10_seconds(house):
 def test_cell_that_takes_longer_than_the_timeout_ends_the_run(house):
     result = house.command("--wait=100", "--timeout=1")
     assert result.returncode == 1
-    assert "longer than the 1 seconds that --timeout allows" in result.stderr
+    assert "longer than --timeout allows (1 s)" in result.stderr
     assert house.processes() == []
 
 

@@ -45,7 +45,7 @@ def execute(path, parameters, kernel, *, on_progress=None, timeout=None):
         The notebook.
     parameters : dict
         Injected by papermill after the cell tagged ``parameters``.
-    kernel : helpers.batch.kernels.Kernel
+    kernel : helpers.batch.kernel_process.Kernel
         Connected.
     on_progress : callable, optional
         Called with the dict of each progress message of the notebook.
@@ -86,7 +86,7 @@ def execute(path, parameters, kernel, *, on_progress=None, timeout=None):
         notebook = remove_error_markers(state["notebook"])
         raise Failed(notebook, state["cell"], reason) from None
     except CellTimeoutError:
-        reason = f"it took longer than the {timeout} seconds that --timeout allows"
+        reason = f"it took longer than --timeout allows ({timeout} s)"
         raise Failed(state["notebook"], state["cell"], reason) from None
     except DeadKernelError:
         reason = f"its kernel {kernel.death()}"

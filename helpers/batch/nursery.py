@@ -15,12 +15,83 @@ import json
 import os
 import selectors
 import signal
+import subprocess
 import sys
+import threading
 import traceback
 
-from helpers.batch import kernel
 from helpers.batch.imports import import_for
+from helpers.batch.kernel import main as run_kernel
+from helpers.batch.kernel_process import Kernel
 from helpers.batch.orphans import PARENT, end_with_parent
+
+
+class Nursery:
+    """The runner's end of the process that forks the kernels.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for connection files and logs.
+    env : dict
+        Environment of the kernels.
+    """
+
+    def __init__(self, folder, env):
+        self.folder = folder
+        self.kernels = {}
+        with open(folder / "nursery.log", "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "helpers.batch.nursery"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=env,
+                start_new_session=True,
+            )
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def start(self, notebook):
+        """Ask for a kernel of `notebook` and return it; it will be born in a while."""
+        kernel = self.kernels[notebook.stem] = Kernel(notebook, self.folder)
+        request = {
+            "key": kernel.key,
+            "notebook": str(notebook),
+            "connection_file": kernel.connection_file,
+            "log": str(kernel.log_file),
+        }
+        with contextlib.suppress(BrokenPipeError):  # the listener marks them as dead
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
+        return kernel
+
+    def _listen(self):
+        by_pid = {}
+        for line in self.process.stdout:
+            fact = json.loads(line)
+            if "key" in fact:
+                by_pid[fact["pid"]] = self.kernels[fact["key"]]
+                by_pid[fact["pid"]].pid = fact["pid"]
+            elif fact["pid"] in by_pid:
+                by_pid[fact["pid"]].returncode = fact["returncode"]
+        status = self.process.wait()
+        for kernel in self.kernels.values():  # they die with the nursery
+            if kernel.returncode is None:
+                kernel.returncode = status
+
+    def kill(self):
+        """End it at once, and with it all kernels."""
+        self.process.kill()
+
+    def close(self):
+        """End it and wait until it has ended."""
+        self.process.kill()
+        self.process.wait()
+        self.listener.join(timeout=5)
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def main():
@@ -28,7 +99,9 @@ def main():
     end_with_parent(int(os.environ[PARENT]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, reports = os.dup(0), os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints must not end up among the reports
+    # Kernels must not read requests, and what a library prints is no report.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import ipykernel.debugger  # all kernels need these, so load them once
     import ipykernel.kernelapp  # noqa: F401
@@ -40,6 +113,7 @@ def main():
     selector = selectors.DefaultSelector()
     selector.register(requests, selectors.EVENT_READ)
     selector.register(wake, selectors.EVENT_READ)
+    descriptors = (requests, reports, wake, alarm)
     lines = _Lines(requests)
     while True:
         ready = {key.fd for key, _ in selector.select()}
@@ -50,7 +124,7 @@ def main():
         _tell_deaths(reports)
         for request in lines:
             import_for(request["notebook"])
-            _fork(request, reports, inherited=(requests, reports, wake, alarm))
+            _fork(request, reports, inherited=(*descriptors, selector.fileno()))
             _tell_deaths(reports)
 
 
@@ -89,7 +163,7 @@ def _fork(request, reports, inherited):
         _write_to(request["log"])
         os.environ["JPY_PARENT_PID"] = str(nursery)
         _new_random_state()
-        kernel.main(request["notebook"], request["connection_file"])
+        run_kernel(request["notebook"], request["connection_file"])
     except SystemExit:
         with contextlib.suppress(BaseException):
             atexit._run_exitfuncs()  # an orderly end, as of any program
