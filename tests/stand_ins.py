@@ -127,9 +127,12 @@ class House:
     Attributes
     ----------
     folder : Path
+    prefix : tuple of str
+        Words before the command, such as those of a program that takes rights away.
     """
 
     folder: Path
+    prefix: tuple = ()
 
     @property
     def artifacts(self):
@@ -154,7 +157,7 @@ class House:
             "PYTHONPATH": str(REPOSITORY),
         }
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [*self.prefix, sys.executable, "-m", module, *arguments],
             stdout=stdout,
             stderr=stderr,
             text=True,
