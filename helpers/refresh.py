@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-from helpers.batch.guard import UsageError, guarded
+from helpers.batch.guard import Parser, UsageError, guarded
 from helpers.files import make_folder, write_atomically
 from helpers.parameters import notebook_paths
 from helpers.paths import IMAGES, shorten
@@ -42,15 +42,7 @@ def main(arguments=None):
     int
         Exit status, as of `helpers.train_and_quantize`.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.refresh",
-        description=__doc__.split("\n\n", 1)[1],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="such as 04")
-    options = parser.parse_args(arguments)
-    return guarded(lambda stopping: _refresh(options.numbers, stopping))
+    return guarded(lambda stopping: _refresh(arguments, stopping))
 
 
 def clean(executed, source):
@@ -116,17 +108,30 @@ def images(executed):
     return found
 
 
-def _refresh(numbers, stopping):
-    import nbformat
-
-    paths = notebook_paths()
+def _chosen(arguments, paths):
+    """Return those of the notebooks that the command line names, or all."""
+    parser = Parser(
+        prog="python -m helpers.refresh",
+        description=__doc__.split("\n\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="such as 04")
+    numbers = parser.parse_args(arguments).numbers
     known = [path.name[:2] for path in paths]
     for number in numbers:
         if number not in known:
             raise UsageError(
                 f"There is no notebook {shorten(number)}; there are {', '.join(known)}."
             )
-    chosen = [path for path in paths if not numbers or path.name[:2] in numbers]
+    return [path for path in paths if not numbers or path.name[:2] in numbers]
+
+
+def _refresh(arguments, stopping):
+    import nbformat
+
+    paths = notebook_paths()
+    chosen = _chosen(arguments, paths)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ARTIFACTS_DIR"] = folder
         outcome = _run(paths[: paths.index(chosen[-1]) + 1], stopping)
