@@ -9,10 +9,9 @@ import json
 from helpers.artifacts import PUBLISHED, Run
 from helpers.errors import TutorialError
 from helpers.files import sha256, sha256_of_file
-from helpers.sealed import sealed_files
+from helpers.sealed import SUMS, sealed_files
 
 KEY = "tutorial"  # in the metadata of an executed notebook
-_SUMS = "SHA256SUMS"
 
 
 def executed_path(folder, notebook):
@@ -50,13 +49,13 @@ def made(folder, notebook):
     number = notebook.name[:2]
     found = {}
     for path in sorted(folder.glob(f"{number}_*")):
-        sums = path / _SUMS
+        sums = path / SUMS
         if sums.exists():
             found[path.name] = sha256_of_file(sums)
         elif path.with_name(f"{path.name}.json").exists():
             found[path.name] = sha256_of_file(path)
-    if number == "06" and (folder / PUBLISHED / _SUMS).exists():
-        found[PUBLISHED] = sha256_of_file(folder / PUBLISHED / _SUMS)
+    if number == "06" and (folder / PUBLISHED / SUMS).exists():
+        found[PUBLISHED] = sha256_of_file(folder / PUBLISHED / SUMS)
     return found
 
 
