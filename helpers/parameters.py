@@ -28,6 +28,7 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
     "off": False,
     "0": False,
 }
+_STEM = re.compile(r"\d\d_\w+")
 _LINE = re.compile(r"^(\w+): (int|float|str|bool) = (.+?)  # (.+)$")
 _ACCEPTS = re.compile(r"^(?P<help>.*?)\s*\[(?P<accepts>[^\]]*)\]$")
 
@@ -146,12 +147,17 @@ def notebook_path(notebook):
     """
     if Path(notebook).suffix == ".ipynb":
         return Path(notebook)
-    return next(NOTEBOOKS.glob(f"{notebook}*.ipynb"))
+    return next(p for p in notebook_paths() if p.stem.startswith(notebook))
 
 
 def notebook_paths():
-    """Return the paths of the notebooks of the series, in order."""
-    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """Return the paths of the notebooks of the series, in order.
+
+    What a learner has duplicated is none of them: programs name a copy with a hyphen, a
+    space or a bracket, as in ``04_train_model-Copy1``.
+    """
+    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    return [path for path in paths if _STEM.fullmatch(path.stem)]
 
 
 def notebook_parameters(notebook):
@@ -212,7 +218,13 @@ def check_parameters(notebook, values):
     Raises
     ------
     TutorialError
-        For the first value that its line does not accept.
+        For the first that has no value, or one that its line does not accept.
     """
     declared = notebook_parameters(notebook)
+    for name in declared:
+        if name not in values:
+            raise TutorialError(
+                f"Parameter {name} has no value yet; run the cell that says "
+                f"`{name}: {declared[name].type.__name__} = …` first."
+            )
     return {name: declared[name].check(values[name]) for name in declared}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.board.c_files import xxd
 from helpers.errors import TutorialError
-from helpers.files import write_atomically
+from helpers.files import explained, write_atomically
 
 _SIZE_LIMIT = 256 * 2**20  # bytes; as C it takes six times as much
 
@@ -52,8 +52,16 @@ def _convert(infile, name, outfile):
             f"{outfile} is the input itself; give the C file another name, for example "
             "model_data.cc."
         )
-    write_atomically(Path(outfile).absolute(), text)
+    _write(Path(outfile), text)
     return None
+
+
+def _write(path, text):
+    if path.exists() and not path.is_file():  # a device or a pipe must not be replaced
+        with explained("write", path):
+            path.write_bytes(text)
+    else:
+        write_atomically(path.resolve(), text)  # a link stays one
 
 
 def _read(infile):

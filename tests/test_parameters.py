@@ -145,6 +145,14 @@ def test_notebook_is_found_by_number_stem_and_path():
         assert notebook_path(path.name[:2]) == notebook_path(path.stem) == path
 
 
+@pytest.mark.parametrize("copy", ["-Copy1", " copy", " - Copy", " (1)"])
+def test_copy_of_a_notebook_is_not_one_of_the_series(tmp_path, monkeypatch, copy):
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "04_train_model.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / f"04_train_model{copy}.ipynb")
+    monkeypatch.setattr("helpers.parameters.NOTEBOOKS", tmp_path)
+    assert [path.stem for path in notebook_paths()] == ["04_train_model"]
+
+
 # Values
 
 
@@ -250,6 +258,10 @@ def test_check_parameters_takes_what_is_declared_and_nothing_else():
     assert check_parameters("04", values | {"model": object()}) == values
     with pytest.raises(TutorialError, match="Parameter epochs got 0"):
         check_parameters("04", values | {"epochs": 0})
+
+
+def test_parameters_cell_that_was_not_run_is_named():
+    assert "`save_model_name: str = …`" in refusal(check_parameters, "04", {})
 
 
 # Names

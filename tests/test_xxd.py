@@ -1,5 +1,6 @@
 """The Python `xxd -i` against the real one, byte for byte."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,25 @@ def test_command_line_writes_the_file_that_xxd_writes(tmp_path, monkeypatch):
     assert (tmp_path / "ours.cc").read_bytes() == (tmp_path / "real.cc").read_bytes()
     assert main(["-i", "model.tflite", "again.cc"]) == 0
     assert (tmp_path / "again.cc").read_bytes() == (tmp_path / "ours.cc").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes: not Windows")
+def test_command_line_writes_through_pipes_and_links(tmp_path):
+    _write(tmp_path, "a.bin", b"ab")
+    pipe, link = tmp_path / "pipe", tmp_path / "link.cc"
+    os.mkfifo(pipe)
+    link.symlink_to("real.cc")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert main([str(tmp_path / "a.bin"), str(pipe)]) == 0
+        text = os.read(reader, 4096)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert main([str(tmp_path / "a.bin"), str(link)]) == 0
+    assert link.is_symlink()
+    assert (tmp_path / "real.cc").read_bytes() == text
+    assert text.endswith(b"_len = 2;\n")
 
 
 def test_command_line_without_outfile_writes_to_standard_output(tmp_path):
