@@ -189,10 +189,13 @@ def test_ctrl_c_ends_what_runs_on_a_cluster(site):
     assert site.cluster[1].poll() is None  # the worker itself is not ours to end
 
 
-def test_absent_scheduler_gives_a_sentence(site):
-    result = site.sweep("--set", "seed=1,2", "--scheduler", "tcp://127.0.0.1:9")
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:9", "head", "tls://127.0.0.1:9", "http://127.0.0.1:9"]
+)
+def test_absent_scheduler_gives_a_sentence(site, address):
+    result = site.sweep("--set", "seed=1,2", "--scheduler", address)
     assert result.returncode == 1
-    assert "No scheduler answers at tcp://127.0.0.1:9" in result.stderr
+    assert f"No scheduler answers at {address}" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 

@@ -106,6 +106,15 @@ def test_table_has_the_order_of_the_grid_whatever_ends_first(tmp_path):
     assert lines == ["run,status", "a,done", "c,done"]
 
 
+def test_table_that_cannot_be_written_now_is_written_later(tmp_path):
+    results = Results(tmp_path, ["a"])
+    (tmp_path / "sweep.csv").mkdir()  # as if another program kept it
+    results.add({"run": "a", "status": "done"})
+    (tmp_path / "sweep.csv").rmdir()
+    results.write()
+    assert (tmp_path / "sweep.csv").read_text() == "run,status\na,done\n"
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.dictionaries(
@@ -177,6 +186,14 @@ def test_page_stands_alone_and_shows_every_run():
     mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
     assert f"{mean:.2f} ± {deviation:.2f}" in text
     assert "1 not run yet" in text
+
+
+def test_page_takes_dollars_and_tags_in_a_path_as_they_are():
+    paths = [r"\\lab\c$\frac$.npz", "<script>alert(1)</script>--><b>.npz"]
+    rows = [r | {"dataset": p} for p in paths for r in rows_of(2)]
+    text = page(rows, 4)
+    assert text.count("<svg") == 3
+    assert "<script>alert(1)" not in text and "--><b>" not in text
 
 
 def test_page_of_failures_only_says_why_and_escapes_it():

@@ -33,7 +33,6 @@ def workers(options, scratch, stopping):
         If no scheduler answers at the address, or if it has no workers.
     """
     import dask
-    import distributed
 
     _hush("distributed", "tornado", "asyncio")
     settings = {"distributed.comm.timeouts.connect": "5s"}
@@ -49,8 +48,8 @@ def workers(options, scratch, stopping):
                 local_cluster(options.workers, scratch, stopping)
             )
         try:
-            client = distributed.Client(address, set_as_default=False)
-        except (OSError, ValueError) as error:
+            client = _client_class()(address, set_as_default=False)
+        except (OSError, TypeError, ValueError) as error:  # TypeError: TLS not set up
             raise TutorialError(
                 f"No scheduler answers at {address} ({_first_line(error)}); start one "
                 "there with `dask scheduler`, or mend the address."
@@ -59,6 +58,19 @@ def workers(options, scratch, stopping):
         if options.scheduler:
             _wait_for_a_worker(client, address)
         yield client
+
+
+def _client_class():
+    import distributed
+
+    class Client(distributed.Client):
+        def __del__(self):
+            """Do nothing: for one that never got a connection, Dask waits ten seconds.
+
+            One that got a connection is closed by `workers`.
+            """
+
+    return Client
 
 
 def _hush(*libraries):

@@ -1,11 +1,13 @@
 """The rows of a sweep: one a run, kept beside its files, gathered in ``sweep.csv``."""
 
+import contextlib
 import csv
 import io
 import json
 import time
 
 from helpers.artifacts import PUBLISHED
+from helpers.errors import TutorialError
 from helpers.files import make_folder, new_folder, write_atomically
 from helpers.sealed import sealed_files
 from helpers.sweeps.bundles import unpack
@@ -168,12 +170,14 @@ class Results:
     def add(self, row):
         """Take a row, and write the table unless that was done a moment ago.
 
-        The row is safe already: `keep_run` has written it.
+        The row is safe already: `keep_run` has written it. So the table may wait for
+        its time, or for a spreadsheet that keeps others from changing it on Windows.
         """
         self.rows[row["run"]] = row
         if time.monotonic() >= self._next:
             begun = time.monotonic()
-            self.write()
+            with contextlib.suppress(TutorialError):
+                self.write()
             took = time.monotonic() - begun
             self._next = time.monotonic() + took / _SHARE - took
 
