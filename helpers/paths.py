@@ -27,9 +27,9 @@ def artifacts_root():
     -------
     Path
         ``artifacts/`` of the repository, or what the environment variable
-        ``ARTIFACTS_DIR`` names.
+        ``ARTIFACTS_DIR`` names; a relative path starts at the repository.
     """
-    return Path(os.environ.get("ARTIFACTS_DIR") or REPOSITORY / "artifacts").resolve()
+    return (REPOSITORY / (os.environ.get("ARTIFACTS_DIR") or "artifacts")).resolve()
 
 
 def check_name(name):

@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -173,6 +174,11 @@ def test_source_has_unix_newlines_and_no_time_in_it(conv):
 def test_compiled_bytes_are_the_model(conv):
     files, _, model_bytes = conv
     assert compiled_bytes("mnist_cnn", files, find_compiler()) == model_bytes
+
+
+def test_compiler_is_one_for_this_computer_whatever_cxx_names(monkeypatch):
+    monkeypatch.setenv("CXX", sys.executable)  # there, but no compiler for it
+    assert find_compiler() != sys.executable
 
 
 @needs_compiler

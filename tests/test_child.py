@@ -31,6 +31,15 @@ def test_run_in_child_damaged_model_is_one_sentence(candidate, sample):
         run_in_child(candidate()[:5000], sample["test_images"][:1])
 
 
+def test_run_in_child_ignores_packages_in_the_current_folder(
+    candidate, sample, tmp_path, monkeypatch
+):
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert run_in_child(candidate(), sample["test_images"][:1]).shape == (1, 10)
+
+
 def test_run_in_child_that_hangs_is_stopped(candidate, sample):
     with pytest.raises(TutorialError, match=r"took over 0\.01 s"):
         run_in_child(candidate(), sample["test_images"][:1], timeout_seconds=0.01)

@@ -17,7 +17,7 @@ from helpers.parameters import (
     notebook_path,
     notebook_paths,
 )
-from helpers.paths import check_name, shorten
+from helpers.paths import REPOSITORY, artifacts_root, check_name, shorten
 
 NOTEBOOKS = notebook_paths()
 DECLARED = {
@@ -289,7 +289,7 @@ def test_name_that_is_not_plain_is_refused(name):
 
 @given(st.text(max_size=70))
 def test_accepted_names_stay_inside_their_folder(tmp_path_factory, name):
-    from helpers.paths import artifacts_root, run_folder
+    from helpers.paths import run_folder
 
     try:
         folder = run_folder(name)
@@ -298,6 +298,14 @@ def test_accepted_names_stay_inside_their_folder(tmp_path_factory, name):
         return
     assert folder.resolve().parent == artifacts_root()
     assert name.isascii() and name[0].isalpha()
+
+
+def test_relative_folder_of_artifacts_is_the_same_from_everywhere(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ARTIFACTS_DIR", "some/where")
+    monkeypatch.chdir(tmp_path)  # as JupyterLab starts in notebooks/
+    assert artifacts_root() == REPOSITORY / "some" / "where"
 
 
 @given(ANY)

@@ -48,7 +48,7 @@ def run_in_child(model_bytes, images_i8, runtime="board", timeout_seconds=60.0):
     request = _pack(model=np.frombuffer(model_bytes, np.uint8), images=images_i8)
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "helpers.board.child", runtime],
+            [sys.executable, "-P", "-m", "helpers.board.child", runtime],
             input=request,
             capture_output=True,
             timeout=timeout_seconds,

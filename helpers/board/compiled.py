@@ -1,6 +1,5 @@
 """The array as a compiler sees it: compile the published source and read it back."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -33,15 +32,12 @@ int main() {{
 
 
 def find_compiler():
-    """Return the path of a C++ compiler that is installed, or None.
+    """Return the path of a C++ compiler for this computer, or None.
 
-    The environment variable ``CXX`` names one to prefer.
+    Whoever programs boards may have a cross compiler in the environment variable
+    ``CXX``; what that makes could not be run here.
     """
-    wanted = os.environ.get("CXX")
-    for command in (*([wanted] if wanted else []), *COMPILERS):
-        if path := shutil.which(command):
-            return path
-    return None
+    return next(filter(None, map(shutil.which, COMPILERS)), None)
 
 
 def compiled_bytes(name, files, compiler):

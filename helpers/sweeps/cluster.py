@@ -33,6 +33,11 @@ def workers(options, scratch, stopping):
         If no scheduler answers at the address, or if it has no workers.
     """
     import dask
+    import distributed
+
+    class Client(distributed.Client):
+        def __del__(self):
+            """Leave it to `_close`: Dask would wait for what was never connected."""
 
     _hush("distributed", "tornado", "asyncio")
     settings = {"distributed.comm.timeouts.connect": "5s"}
@@ -48,7 +53,7 @@ def workers(options, scratch, stopping):
                 local_cluster(options.workers, scratch, stopping)
             )
         try:
-            client = _client_class()(address, set_as_default=False)
+            client = Client(address, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:  # TypeError: TLS not set up
             raise TutorialError(
                 f"No scheduler answers at {address} ({_first_line(error)}); start one "
@@ -58,19 +63,6 @@ def workers(options, scratch, stopping):
         if options.scheduler:
             _wait_for_a_worker(client, address)
         yield client
-
-
-def _client_class():
-    import distributed
-
-    class Client(distributed.Client):
-        def __del__(self):
-            """Do nothing: for one that never got a connection, Dask waits ten seconds.
-
-            One that got a connection is closed by `workers`.
-            """
-
-    return Client
 
 
 def _hush(*libraries):

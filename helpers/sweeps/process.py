@@ -51,7 +51,9 @@ def run_in_process(
         text=True,
         encoding="utf-8",
         errors="replace",
-        env=thread_settings(threads) | places() | {"ARTIFACTS_DIR": str(artifacts)},
+        env=thread_settings(threads)
+        | places()
+        | {"ARTIFACTS_DIR": str(artifacts.resolve())},
         # A Ctrl-C is meant for the sweep, which then ends its runs itself.
         start_new_session=True,
     )
