@@ -166,3 +166,9 @@ def test_deployed_graph_normalisation_out_of_place_is_refused(activation):
     culprit = "before" if activation == "relu" else "between"
     with pytest.raises(TutorialError, match=f"'late' normalises .* '{culprit}'"):
         dg.deployed_graph(keras.Sequential(chain))
+
+
+def test_deployed_graph_normalisation_of_the_image_is_refused():
+    chain = [keras.Input((28, 28, 1)), keras.layers.BatchNormalization(name="first")]
+    with pytest.raises(TutorialError, match=r"'first' normalises .* 'image'"):
+        dg.deployed_graph(keras.Sequential(chain))

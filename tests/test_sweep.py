@@ -87,6 +87,15 @@ def test_same_command_again_runs_nothing_again(finished):
     assert finished.rows() == before
 
 
+def test_kept_runs_are_told_as_the_new_grid_asks_for_them(site):
+    site.sweep("--set", "seed=1,2")
+    result = site.sweep("--set", "seed=1,2", "--set", "recipe=default")
+    assert "nothing to do" in result.stdout
+    assert [row["recipe"] for row in site.rows()] == ["default", "default"]
+    site.sweep("--set", "seed=1,2")
+    assert all("recipe" not in row for row in site.rows())
+
+
 def test_failing_run_is_retried_recorded_and_stops_no_other(site):
     result = site.sweep("--set", "mishap=fail,none", "--retries", "1", "--workers", "2")
     failed, done = site.rows()

@@ -117,14 +117,14 @@ def _check_layers(trained):
 
 def _folded(layers):
     """List what is left of the layers: triples of kind, configuration and weights."""
-    chain = []
+    chain = [("InputLayer", {"name": "image"}, [])]
     for layer in layers:
         kind = type(layer).__name__
         if kind == "BatchNormalization":
             chain.append(_normalised(*chain.pop(), layer))
         elif kind not in ("InputLayer", "Dropout"):
             chain.append((kind, layer.get_config(), layer.get_weights()))
-    return chain
+    return chain[1:]
 
 
 def _normalised(kind, config, weights, normalisation):

@@ -93,14 +93,12 @@ def row_of(identity, planned, answer, report, *, attempts, threads):
     dict
         Times are in seconds; what is unknown is left out.
     """
-    recipe = {RECIPE: planned.asked[RECIPE]} if RECIPE in planned.asked else {}
     begun = time.gmtime(answer.get("started"))
     return {
         "run": identity,
         "status": FAILED if answer["problem"] else DONE,
         "error": answer["problem"],
-        **recipe,
-        **planned.values,
+        **_asked(planned),
         **results_of(report),
         "threads": threads,
         # Those before them were done for another run already.
@@ -110,6 +108,19 @@ def row_of(identity, planned, answer, report, *, attempts, threads):
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", begun),
         "worker": answer.get("worker", ""),
     }
+
+
+def as_asked_now(row, planned):
+    """Return the row of a run that ended earlier, as this grid asks for that run.
+
+    Another grid may have named a recipe, or found the same images elsewhere.
+    """
+    return {n: v for n, v in row.items() if n != RECIPE} | _asked(planned)
+
+
+def _asked(planned):
+    recipe = {RECIPE: planned.asked[RECIPE]} if RECIPE in planned.asked else {}
+    return recipe | planned.values
 
 
 def keep_run(runs, identity, planned, answer, **facts):

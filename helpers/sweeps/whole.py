@@ -17,7 +17,14 @@ from helpers.files import (
 from helpers.sweeps.coordinator import Coordinator, pending_runs
 from helpers.sweeps.estimate import estimate, in_words
 from helpers.sweeps.identity import run_id
-from helpers.sweeps.results import DONE, FAILED, Results, keep_run, kept_row
+from helpers.sweeps.results import (
+    DONE,
+    FAILED,
+    Results,
+    as_asked_now,
+    keep_run,
+    kept_row,
+)
 from helpers.sweeps.shared_work import data_key, prepare_data
 from helpers.sweeps.view import View
 
@@ -78,7 +85,7 @@ def _do(runs, options, stopping, scratch):
     for identity, run, data in list(wanted):
         row = kept_row(options.out / "runs", identity)
         if row and row["status"] == DONE:
-            results.rows[identity] = row
+            results.rows[identity] = as_asked_now(row, run)
         elif data.problem:
             results.rows[identity] = _never_begun(identity, run, data, options)
     pending = pending_runs([job for job in wanted if job[0] not in results.rows])
