@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.errors import TutorialError
-from helpers.paths import NOTEBOOKS, check_name, shorten
+from helpers.paths import NOTEBOOKS, check_name, shorten, shown
 
 LONGEST_TEXT = 4096  # characters of a text parameter, the longest path on Linux
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -147,7 +147,13 @@ def notebook_path(notebook):
     """
     if Path(notebook).suffix == ".ipynb":
         return Path(notebook)
-    return next(p for p in notebook_paths() if p.stem.startswith(notebook))
+    for path in notebook_paths():
+        if path.stem.startswith(notebook):
+            return path
+    raise TutorialError(
+        f"There is no notebook {notebook} in {shown(NOTEBOOKS)}, which says what its "
+        "parameters accept; if you renamed it, make a copy of that name."
+    )
 
 
 def notebook_paths():

@@ -158,6 +158,13 @@ def test_wrong_images_are_refused(kind, part):
     assert f"x_{part} of /somewhere/mine.npz" in text and "uint8" in text
 
 
+def test_advice_on_wrong_images_gives_the_right_ones():
+    pixels = np.tile(np.arange(256, dtype=np.uint8), 49).reshape(-1, 28, 28)
+    for x in (pixels / 255, pixels[..., None].astype(float), pixels.reshape(-1, 784)):
+        _, advice, _ = refusal(made, x_train=x).split("`")
+        np.testing.assert_array_equal(eval(advice, {"np": np, "x": x}), pixels)
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize("kind", WRONG_LABELS)
 def test_wrong_labels_are_refused(kind, part):

@@ -145,6 +145,10 @@ def test_notebook_is_found_by_number_stem_and_path():
         assert notebook_path(path.name[:2]) == notebook_path(path.stem) == path
 
 
+def test_notebook_that_was_renamed_is_named():
+    assert "no notebook 04_trained in notebooks" in refusal(notebook_path, "04_trained")
+
+
 @pytest.mark.parametrize("copy", ["-Copy1", " copy", " - Copy", " (1)"])
 def test_copy_of_a_notebook_is_not_one_of_the_series(tmp_path, monkeypatch, copy):
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "04_train_model.ipynb")

@@ -231,8 +231,9 @@ def _check_images(origin, key, images):
     ):
         raise TutorialError(
             f"{key} of {origin} has shape {images.shape} and type {images.dtype}, but "
-            f"expected is (N, 28, 28) and uint8, with N from 1 to {MOST_IMAGES:,}; "
-            "convert it, for example with `x.reshape(-1, 28, 28).astype('uint8')`."
+            f"expected is (N, 28, 28) and uint8, with N from 1 to {MOST_IMAGES:,}, "
+            "paper 0 and ink up to 255; convert it, for example with "
+            "`np.rint(255 * (x / x.max())).reshape(-1, 28, 28).astype('uint8')`."
         )
 
 
