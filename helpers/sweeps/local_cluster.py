@@ -15,6 +15,14 @@ from helpers.batch.orphans import PARENT, end_with_parent
 from helpers.errors import TutorialError
 from helpers.sweeps.process import places
 
+# What watches thousands of short tasks. Ours are few and long, and need the cores.
+_QUIET = {
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.profile.enabled": False,
+}
+
 
 @contextlib.contextmanager
 def local_cluster(count, folder, stopping):
@@ -84,7 +92,7 @@ def main():
     import distributed
 
     job = json.loads(sys.stdin.buffer.readline())
-    dask.config.set({"temporary-directory": job["folder"]})
+    dask.config.set(_QUIET | {"temporary-directory": job["folder"]})
     cluster = distributed.LocalCluster(
         n_workers=job["workers"],
         threads_per_worker=1,
