@@ -26,10 +26,11 @@ def draw_confusion(ax, rows, columns, title, labels=("true digit", "answer")):
     np.add.at(counts, (rows, columns), 1)
     off_diagonal = counts - np.diag(np.diag(counts))
     # Rare confusions would be invisible beside the diagonal, so it has its own colour.
-    ax.imshow(off_diagonal, cmap="Oranges", vmin=0, vmax=max(off_diagonal.max(), 1))
+    darkest = max(off_diagonal.max(), 5)  # a single image makes no dark spot
+    ax.imshow(off_diagonal, cmap="Oranges", vmin=0, vmax=darkest)
     for row, column in np.argwhere(counts):
         count = counts[row, column]
-        strong = row != column and count > 0.6 * off_diagonal.max()
+        strong = row != column and count > 0.6 * darkest
         ax.text(
             column,
             row,
@@ -38,7 +39,7 @@ def draw_confusion(ax, rows, columns, title, labels=("true digit", "answer")):
             va="center",
             fontsize=7,
             fontweight="bold" if row == column else None,
-            color="white" if strong and off_diagonal.max() > 1 else INK,
+            color="white" if strong else INK,
         )
     ax.set(xticks=range(10), yticks=range(10), title=title)
     ax.set(ylabel=labels[0], xlabel=labels[1])
