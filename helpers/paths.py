@@ -81,11 +81,16 @@ def shown(path):
         With forward slashes on every system, so that texts are the same everywhere.
         A run's folder outside the repository is shown as ``artifacts/...`` too.
     """
-    path = Path("".join(c if c.isprintable() else "?" for c in str(path)))
+    path = Path(printable(str(path)))
     for anchor, prefix in ((artifacts_root(), "artifacts/"), (REPOSITORY, "")):
         if path.is_relative_to(anchor):
             return prefix + path.relative_to(anchor).as_posix()
     return path.as_posix()
+
+
+def printable(text):
+    """Return `text` with a ? for whatever could move a terminal's cursor or lines."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def shorten(value, limit=60):

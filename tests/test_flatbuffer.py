@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from edit_model import edited, unpacked
 
-from helpers.board.flatbuffer import SIZE_LIMIT, read_model
+from helpers.board.flatbuffer import DTYPES, SIZE_LIMIT, read_model
 from helpers.board.operators import NAMES, OPTIONS, operator_name, resolver_method
 from helpers.errors import TutorialError
 
@@ -160,8 +160,43 @@ def test_read_model_two_graphs_are_refused(candidate):
     def add_graph(model, graph):
         model.subgraphs.append(graph)
 
-    with pytest.raises(TutorialError, match="2 graphs where one is expected"):
+    with pytest.raises(TutorialError, match="not supported: it has 2 graphs"):
         read_model(edited(candidate(), add_graph))
+
+
+def test_type_names_equal_the_schema():
+    numbers = _numbers(schema.TensorType)
+    assert [numbers[name.upper()] for name in DTYPES] == list(range(len(DTYPES)))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int2", "float8_e5m2"])
+def test_read_model_type_without_numpy_is_named(candidate, dtype):
+    def change(_, graph):
+        graph.tensors[1].type = DTYPES.index(dtype)
+
+    assert read_model(edited(candidate(), change)).tensors[1].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (77, "not supported: tensor 0 is of type 77, which is newer"),
+        (-1, "not a whole"),
+    ],
+)
+def test_read_model_unknown_type_is_refused(candidate, number, reason):
+    def change(_, graph):
+        graph.tensors[0].type = number
+
+    with pytest.raises(TutorialError, match=reason):
+        read_model(edited(candidate(), change))
+
+
+def test_read_model_text_cannot_steer_a_terminal(candidate):
+    def change(_, graph):
+        graph.tensors[0].name = "\x1b[2J\n\u202ename"
+
+    assert read_model(edited(candidate(), change)).tensors[0].name == "?[2J??name"
 
 
 def test_read_model_scale_not_a_number_is_refused(candidate):

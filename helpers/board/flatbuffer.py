@@ -19,13 +19,22 @@ _RANK_LIMIT = 8
 # schema.fbs, enum TensorType
 _DTYPE_NAMES = """
     float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64
-    complex128 uint64 resource variant uint32 uint16 int4
+    complex128 uint64 resource variant uint32 uint16 int4 bfloat16 int2 uint4
+    float8_e4m3fn float8_e5m2
 """
-_DTYPES = _DTYPE_NAMES.split()
-_WITHOUT_NUMPY = {"string", "resource", "variant", "int4"}
+DTYPES = tuple(_DTYPE_NAMES.split())
+_WITHOUT_NUMPY = {"string", "resource", "variant", *DTYPES[DTYPES.index("int4") :]}
 
 
-def read_model(model_bytes, name="The model"):
+class _Unsupported(ValueError):
+    """The file may be whole, but holds what this program does not read."""
+
+
+def read_model(
+    model_bytes,
+    name="The model",
+    remedy="run notebook 05_quantize_model to make it again",
+):
     """Read the structure of a `.tflite` file.
 
     Parameters
@@ -34,6 +43,8 @@ def read_model(model_bytes, name="The model"):
         The whole file, 64 MiB at most.
     name : str
         What to call it in an error.
+    remedy : str
+        What to do about a damaged one.
 
     Returns
     -------
@@ -59,8 +70,10 @@ def read_model(model_bytes, name="The model"):
     except DamagedFlatbuffer as error:
         raise TutorialError(
             f"{name} ({len(model_bytes):,} bytes) is not a whole TensorFlow Lite "
-            f"model: {error}; run notebook 05_quantize_model to make it again."
+            f"model: {error}; {remedy}."
         ) from error
+    except _Unsupported as error:
+        raise TutorialError(f"{name} is not supported: {error}.") from error
 
 
 def _read(data):
@@ -68,8 +81,10 @@ def _read(data):
         raise DamagedFlatbuffer("it is shorter than a file's header")
     root = Table.root(data, b"TFL3")
     graphs = root.tables(2, _COUNT_LIMIT)
-    if len(graphs) != 1:
-        raise DamagedFlatbuffer(f"it has {len(graphs)} graphs where one is expected")
+    if not graphs:
+        raise DamagedFlatbuffer("it has 0 graphs where one is expected")
+    if len(graphs) > 1:
+        raise _Unsupported(f"it has {len(graphs)} graphs where one is expected")
     [graph] = graphs
     buffers = root.tables(4, _COUNT_LIMIT)
     tensors = tuple(
@@ -93,7 +108,7 @@ def _read(data):
 
 def _tensor(index, table, buffers):
     shape = _shape(table, 0)
-    dtype = _choice(_DTYPES, table.number(1, "b"), "type of tensor")
+    dtype = _dtype(index, table.number(1, "b"))
     quantization = table.table(4)
     scales = zero_points = np.zeros(0)
     quantized_dimension = 0
@@ -119,6 +134,15 @@ def _tensor(index, table, buffers):
         quantized_dimension=quantized_dimension,
         data=_data(index, table.number(2, "I"), buffers, dtype, shape),
     )
+
+
+def _dtype(index, number):
+    if number >= len(DTYPES):
+        raise _Unsupported(
+            f"tensor {index} is of type {number}, which is newer than this program "
+            "knows, unless the file is damaged"
+        )
+    return _choice(DTYPES, number, f"type of tensor {index}")
 
 
 def _shape(table, slot):

@@ -13,6 +13,8 @@ import struct
 
 import numpy as np
 
+from helpers.paths import printable
+
 
 class DamagedFlatbuffer(ValueError):
     """An offset, length or count that cannot be right; its text says which."""
@@ -77,8 +79,9 @@ class Table:
         return self._vector(field, dtype)[0]
 
     def text(self, field):
-        """Return the string in slot `field`, or an empty one."""
-        return self.numbers(field, "u1")[:1000].tobytes().decode(errors="replace")
+        """Return the string in slot `field`, fit to be shown, or an empty one."""
+        text = self.numbers(field, "u1")[:1000].tobytes()
+        return printable(text.decode(errors="replace"))
 
     def _vector(self, field, dtype):
         position = self._target(field)

@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 from helpers.errors import TutorialError
+from helpers.paths import printable
 
 
 @contextlib.contextmanager
@@ -18,7 +19,7 @@ def explained(name):
             raise
         except Exception as error:  # the runtimes' wrappers raise whatever comes
             reasons = [*text().splitlines(), str(error)]
-            reason = "; ".join(line.strip() for line in reasons if line.strip())
+            reason = printable("; ".join(r.strip() for r in reasons if r.strip()))
             raise TutorialError(
                 f"{name} cannot run this model: {reason.rstrip('.')}."
             ) from error
