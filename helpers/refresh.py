@@ -42,7 +42,8 @@ def main(arguments=None):
     int
         Exit status, as of `helpers.train_and_quantize`.
     """
-    return guarded(lambda stopping: _refresh(arguments, stopping))
+    advice = "nothing was changed unless listed above"
+    return guarded(lambda stopping: _refresh(arguments, stopping), advice)
 
 
 def clean(executed, source):

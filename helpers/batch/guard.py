@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from helpers.batch.stopping import Stopped, Stopping
+from helpers.batch.stopping import RESUME, Stopped, Stopping
 from helpers.errors import TutorialError
 
 
@@ -19,13 +19,15 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}; try --help.")
 
 
-def guarded(work):
+def guarded(work, advice=RESUME):
     """Do the work of a command so that no traceback reaches its user.
 
     Parameters
     ----------
     work : callable
         Takes a `Stopping` whose signals are handled; returns the exit status.
+    advice : str
+        What to do when it was stopped.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def guarded(work):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console may lack a character
-    stopping = Stopping()
+    stopping = Stopping(advice)
     try:
         with stopping.handled():
             return work(stopping)

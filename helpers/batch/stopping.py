@@ -12,6 +12,9 @@ SIGNALS = [
 ]
 
 
+RESUME = "the same command with --resume goes on from here"
+
+
 class Stopped(BaseException):
     """The run was stopped from outside; not an error of the run.
 
@@ -21,11 +24,8 @@ class Stopped(BaseException):
         Exit status by the shells' custom: 128 and the number of the signal.
     """
 
-    def __init__(self, number):
-        super().__init__(
-            f"Stopped by {signal.Signals(number).name}; the same command with --resume "
-            "goes on from here."
-        )
+    def __init__(self, number, advice=RESUME):
+        super().__init__(f"Stopped by {signal.Signals(number).name}; {advice}.")
         self.status = 128 + number
 
 
@@ -38,6 +38,11 @@ def _refused(number):
 class Stopping:
     """Handles the signals that stop a run.
 
+    Parameters
+    ----------
+    advice : str
+        How the run can go on.
+
     Attributes
     ----------
     at_once : list of callable
@@ -45,7 +50,8 @@ class Stopping:
         lost in a callback, a kernel must not.
     """
 
-    def __init__(self):
+    def __init__(self, advice=RESUME):
+        self._advice = advice
         self.at_once = []
         self.number = None
         self._held = 0
@@ -82,7 +88,7 @@ class Stopping:
         if self.number is not None:
             for end in self.at_once:
                 end()
-            raise Stopped(self.number)
+            raise Stopped(self.number, self._advice)
 
     def _handle(self, number, frame):
         first, self.number = self.number is None, number
