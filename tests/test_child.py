@@ -92,7 +92,7 @@ def test_run_in_child_unknown_runtime_is_refused(candidate, sample):
         ("print('nonsense')", "no readable answer"),
         ("", "no readable answer"),
         (
-            "import sys, numpy\nnumpy.savez(sys.stdout.buffer, error='', scores=1.0)",
+            "import sys, numpy\nnumpy.savez(sys.stdout.buffer, error='', answer=1.0)",
             "int8 scores of 1 images are expected",
         ),
     ],

@@ -15,7 +15,9 @@ from helpers.board.flatbuffer import read_model
 from helpers.board.golden import Golden
 from helpers.board.integer_model import Integers
 from helpers.board.publish import Result, files_to_publish
+from helpers.check import main
 from helpers.errors import TutorialError
+from helpers.learn.datasets import load_sample
 
 EXTREMES = [0, 1, 2, 127, 128, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1]
 IMAGE = np.zeros((1, 28, 28, 1), np.int8)
@@ -96,6 +98,38 @@ def test_300_damaged_models_give_an_error_or_an_answer(candidate, head):
 @pytest.mark.parametrize("head", ["conv", "dense"])
 def test_6000_damaged_models_give_an_error_or_an_answer(candidate, head):
     _check_many(candidate(head), 3000, seed=2)
+
+
+def _check_command(tmp_path, capsys, data):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(data)
+    status = main([str(path)])
+    shown = capsys.readouterr()
+    assert (status, shown.err.count("\n")) in ((0, 0), (1, 1)), shown.err
+    assert all(line.isprintable() for line in (shown.out + shown.err).split("\n"))
+    return status
+
+
+def test_check_command_on_300_damaged_models_says_one_sentence(
+    candidate, tmp_path, capsys, monkeypatch
+):
+    sample = load_sample()
+    monkeypatch.setattr("helpers.check.load_sample", lambda: sample)
+    monkeypatch.setattr("helpers.check.arena_in_child", lambda model_bytes: ARENA)
+    monkeypatch.setattr(
+        "helpers.check.run_in_child",
+        lambda model_bytes, images: np.zeros((len(images), 10), np.int8),
+    )
+    statuses = [
+        _check_command(tmp_path, capsys, data)
+        for data in _mutations(candidate(), 300, seed=5)
+    ]
+    assert set(statuses) == {0, 1}
+
+
+def test_check_command_runs_damaged_models_in_children(candidate, tmp_path, capsys):
+    for data in _mutations(candidate("dense"), 12, seed=6):
+        _check_command(tmp_path, capsys, data)
 
 
 def test_every_truncation_is_refused(candidate):

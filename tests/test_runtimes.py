@@ -146,7 +146,7 @@ def test_importing_the_runtimes_imports_neither_of_them():
     import subprocess
 
     code = (
-        "import sys, helpers.board.publish, helpers.board.checks, helpers.board.child;"
+        "import sys, helpers.board.publish, helpers.board.checks, helpers.check;"
         "heavy = {'tensorflow', 'tflite_micro', 'ai_edge_litert', 'matplotlib'};"
         "sys.exit(bool(heavy & set(sys.modules)))"
     )

@@ -4,7 +4,9 @@ The runtimes are native code: a hostile file can bring down the process that loa
 Here that is a child, whose end becomes one sentence.
 """
 
+import dataclasses
 import io
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +14,8 @@ import sys
 
 import numpy as np
 
+from helpers.board.arena import Arena, recommended_arena
+from helpers.board.runtimes import TFLM, LiteRT, board_runtime
 from helpers.errors import TutorialError
 from helpers.paths import REPOSITORY
 
@@ -45,10 +49,48 @@ def run_in_child(model_bytes, images_i8, runtime="board", timeout_seconds=60.0):
         raise TutorialError(
             f"runtime is {runtime!r}, but may be {', '.join(RUNTIMES)}."
         )
+    scores = _ask(runtime, timeout_seconds, model_bytes, images_i8)
+    count = len(images_i8)
+    if scores.dtype != np.int8 or scores.ndim != 2 or len(scores) != count:
+        raise TutorialError(
+            f"Running the model gave {scores.dtype} of shape {scores.shape} where int8 "
+            f"scores of {count} images are expected."
+        )
+    return scores
+
+
+def arena_in_child(model_bytes, timeout_seconds=60.0):
+    """Return what `recommended_arena` finds, measured in a child process.
+
+    Parameters
+    ----------
+    model_bytes : bytes
+        A `.tflite` with int8 input that need not be trusted.
+    timeout_seconds : float
+        After this the child is killed.
+
+    Returns
+    -------
+    helpers.board.arena.Arena
+
+    Raises
+    ------
+    TutorialError
+        As `run_in_child`.
+    """
+    answer = _ask("arena", timeout_seconds, model_bytes, np.zeros(0, np.int8))
+    try:
+        return Arena(**json.loads(str(answer)))
+    except (ValueError, TypeError) as problem:
+        raise _unreadable() from problem
+
+
+def _ask(task, timeout_seconds, model_bytes, images_i8):
+    """Return the array that a child answers with."""
     request = _pack(model=np.frombuffer(model_bytes, np.uint8), images=images_i8)
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "helpers.board.child", runtime],
+            [sys.executable, "-P", "-m", "helpers.board.child", task],
             input=request,
             capture_output=True,
             timeout=timeout_seconds,
@@ -65,26 +107,20 @@ def run_in_child(model_bytes, images_i8, runtime="board", timeout_seconds=60.0):
             f"Running the model crashed the process that tried it "
             f"({_ending(child.returncode)}); the file is probably damaged."
         )
-    return _scores(child.stdout, len(images_i8))
-
-
-def _scores(answer, count):
     try:
-        with np.load(io.BytesIO(answer), allow_pickle=False) as arrays:
-            error = str(arrays["error"])
-            scores = arrays["scores"]
+        with np.load(io.BytesIO(child.stdout), allow_pickle=False) as arrays:
+            error, answer = str(arrays["error"]), arrays["answer"]
     except (ValueError, KeyError, OSError, EOFError) as problem:
-        raise TutorialError(
-            "Running the model gave no readable answer; the file is probably damaged."
-        ) from problem
+        raise _unreadable() from problem
     if error:
         raise TutorialError(error)
-    if scores.dtype != np.int8 or scores.ndim != 2 or len(scores) != count:
-        raise TutorialError(
-            f"Running the model gave {scores.dtype} of shape {scores.shape} where int8 "
-            f"scores of {count} images are expected."
-        )
-    return scores
+    return answer
+
+
+def _unreadable():
+    return TutorialError(
+        "Running the model gave no readable answer; the file is probably damaged."
+    )
 
 
 def _python_path():
@@ -119,16 +155,17 @@ def _limit_memory():
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _make_runtime(name, model_bytes):
-    from helpers.board.runtimes import TFLM, LiteRT, board_runtime
-
+def _answer(task, model_bytes, images_i8):
+    if task == "arena":
+        arena = recommended_arena(model_bytes)
+        return np.array(json.dumps(dataclasses.asdict(arena)))
     makers = {
         "board": board_runtime,
         "tflm": TFLM,
         "litert": LiteRT,
         "litert_reference": lambda data: LiteRT(data, reference=True),
     }
-    return makers[name](model_bytes)
+    return makers[task](model_bytes).run(images_i8)
 
 
 def _main():
@@ -138,13 +175,13 @@ def _main():
     _limit_memory()
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as request:
         model_bytes, images_i8 = request["model"].tobytes(), request["images"]
-    error, scores = "", np.zeros((0, 0), np.int8)
+    error, answered = "", np.zeros(0)
     try:
-        scores = _make_runtime(sys.argv[1], model_bytes).run(images_i8)
+        answered = _answer(sys.argv[1], model_bytes, images_i8)
     except TutorialError as refused:
         error = str(refused)
     with answer:
-        answer.write(_pack(error=np.array(error), scores=scores))
+        answer.write(_pack(error=np.array(error), answer=answered))
 
 
 if __name__ == "__main__":

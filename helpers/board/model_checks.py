@@ -31,17 +31,18 @@ def check_model(model_bytes, head="conv", network="tutorial", pixel_scale=128.0)
     ----------
     model_bytes : bytes
         A `.tflite`.
-    head : {"conv", "dense"}
+    head : {"conv", "dense"} or None
+        None if it is from elsewhere: any operators will do.
     network : {"tutorial", "compact"}
-    pixel_scale : float
-        What training divided ``pixel - 128`` by.
+    pixel_scale : float or None
+        What training divided ``pixel - 128`` by; None if that is not known.
 
     Returns
     -------
     list of Check
         In a fixed order; just the first one if the file is not a readable model.
     """
-    if (network, head) not in OPERATORS:
+    if head is not None and (network, head) not in OPERATORS:
         known = ", ".join(" with ".join(pair) for pair in OPERATORS)
         raise TutorialError(
             f"There is no list of operators for network {network!r} with head "
@@ -55,7 +56,7 @@ def check_model(model_bytes, head="conv", network="tutorial", pixel_scale=128.0)
     return [
         Check("whole file", True, whole),
         _schema_version(model),
-        _operators(model, OPERATORS[network, head]),
+        _operators(model, OPERATORS.get((network, head))),
         _input_and_output(model),
         _fixed_shapes(model),
         _input_quantization(model, pixel_scale),
@@ -73,6 +74,7 @@ def _schema_version(model):
 
 def _operators(model, expected):
     found = set(model.operator_names)
+    expected = found if expected is None else expected
     sentence = f"{', '.join(sorted(found))}"
     if extra := sorted(found - expected):
         sentence += f"; {', '.join(extra)} should not be there"
@@ -115,11 +117,14 @@ def _fixed_shapes(model):
 
 
 def _input_quantization(model, pixel_scale):
-    name, expected = "input scale", 1 / pixel_scale
+    name = "input scale"
     if (problem := _not_per_tensor(model, model.inputs)) is not None:
         return Check(name, False, problem)
     scale, zero_point = model.input.scale, model.input.zero_point
     found = f"scale {scale:.6g}, zero point {zero_point}"
+    if pixel_scale is None:
+        return Check(name, scale > 0, f"{found}.")
+    expected = 1 / pixel_scale
     if zero_point == 0 and abs(scale - expected) <= 1e-6 * expected:
         return Check(name, True, f"{found}: the board's bytes are pixel - 128.")
     return Check(

@@ -82,7 +82,7 @@ def files_to_publish(name, model_bytes, result, golden, arena, report):
     model_bytes = bytes(model_bytes)
     model = read_model(model_bytes, "The candidate")
     about = about_lines(name, model_bytes, model, result, arena)
-    himax_about = [*about, *_himax_lines(model)]
+    himax_about = [*about, *himax_lines(model)]
     sources = {
         f"{name}_int8.cc": model_source(name, model_bytes, about),
         f"{HIMAX_FOLDER}/model_data.cc": himax_source(model_bytes, himax_about),
@@ -133,7 +133,18 @@ def about_lines(name, model_bytes, model, result, arena):
     return lines
 
 
-def _himax_lines(model):
+def himax_lines(model):
+    """Return what the handwriting example of the HIMAX WE1 SDK needs for `model`.
+
+    Parameters
+    ----------
+    model : helpers.board.model.Model
+        One that passed `check_model`.
+
+    Returns
+    -------
+    list of str
+    """
     missing = sorted(set(model.operator_names) - _HIMAX_OPERATORS)
     if not missing and "SOFTMAX" in model.operator_names:
         return ["For the handwriting example of the HIMAX WE1 SDK: copy, build, flash."]
