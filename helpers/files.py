@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from helpers.errors import TutorialError
@@ -25,6 +26,8 @@ _REMEDIES = {
 }
 if hasattr(errno, "EDQUOT"):  # a quota of the user's own
     _REMEDIES[errno.EDQUOT] = _REMEDIES[errno.ENOSPC]
+_WINDOWS = os.name == "nt"
+_PATIENCE = 1.0  # seconds; virus scanners hold a new file for less
 _TEMPORARY = ".partial-"  # prefix of what a killed run may leave behind
 
 
@@ -60,6 +63,8 @@ def explained(doing, path):
     except OSError as error:
         reason = error.strerror or (str(error).splitlines() or ["no reason given"])[0]
         remedy = _REMEDIES.get(error.errno, "check that folder and run this again")
+        if _WINDOWS and error.errno == errno.EACCES:
+            remedy = f"close the program that has the file open, or {remedy}"
         raise TutorialError(
             f"Cannot {doing} {shown(path)}: {reason}; {remedy}."
         ) from error
@@ -96,7 +101,7 @@ def write_atomically(path, data):
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
+            _patiently(os.replace, temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -154,7 +159,7 @@ def remove_folder(path):
     path = Path(path)
     if path.exists():
         with explained("remove", path), scratch_folder(path.parent) as grave:
-            os.rename(path, grave / path.name)
+            _patiently(os.rename, path, grave / path.name)
 
 
 def remove_leftovers(folder):
@@ -174,15 +179,15 @@ def remove_leftovers(folder):
 def _swap(staged, path):
     """Put `staged` in the place of `path`, and what was there in that of `staged`."""
     if not path.exists():
-        os.rename(staged, path)
+        _patiently(os.rename, staged, path)
     elif not _exchange(staged, path):
         # Without a system call that exchanges two folders there is an instant in which
         # the old one stands under its second name only; restore_folder brings it back.
         aside = _aside(path)
         shutil.rmtree(aside, ignore_errors=True)
-        os.rename(path, aside)
-        os.rename(staged, path)
-        os.rename(aside, staged)
+        _patiently(os.rename, path, aside)
+        _patiently(os.rename, staged, path)
+        _patiently(os.rename, aside, staged)
 
 
 def restore_folder(path):
@@ -190,7 +195,19 @@ def restore_folder(path):
     aside = _aside(Path(path))
     if aside.exists() and not Path(path).exists():
         with explained("restore", path):
-            os.rename(aside, path)
+            _patiently(os.rename, aside, path)
+
+
+def _patiently(rename, source, target):
+    """Rename; on Windows try for a second, as a virus scanner may be in the way."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return rename(source, target)
+        except PermissionError:
+            if not _WINDOWS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _aside(path):

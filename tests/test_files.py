@@ -1,5 +1,6 @@
 """Writing a file or a folder: all of it or nothing, whatever goes wrong."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -60,6 +61,40 @@ def test_write_that_fails_keeps_the_old_file(old, monkeypatch, call, number):
     monkeypatch.undo()
     assert content(old.parent) == {"file": b"old"}
     assert os.strerror(number) in str(error.value)
+
+
+@pytest.mark.parametrize(("windows", "calls"), [(True, 3), (False, 1)])
+def test_rename_that_a_scanner_blocks_is_tried_again_on_windows(
+    old, monkeypatch, windows, calls
+):
+    replace, tried = os.replace, []
+
+    def blocked_twice(*arguments):
+        tried.append(arguments)
+        if len(tried) < 3:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", blocked_twice)
+    monkeypatch.setattr(files, "_WINDOWS", windows)
+    with contextlib.suppress(TutorialError):
+        files.write_atomically(old, b"new")
+    assert len(tried) == calls
+    assert content(old.parent) == {"file": b"new" if windows else b"old"}
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_file_that_stays_blocked_gives_a_sentence(old, monkeypatch, windows):
+    def blocked(*arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "replace", blocked)
+    monkeypatch.setattr(files, "_WINDOWS", windows)
+    monkeypatch.setattr(files, "_PATIENCE", 0.1)
+    with pytest.raises(TutorialError, match="Cannot write") as error:
+        files.write_atomically(old, b"new")
+    assert ("close the program that has the file open" in str(error.value)) == windows
+    assert content(old.parent) == {"file": b"old"}
 
 
 def test_write_into_a_missing_folder_says_so(tmp_path):
