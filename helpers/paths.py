@@ -32,6 +32,12 @@ def artifacts_root():
     return (REPOSITORY / (os.environ.get("ARTIFACTS_DIR") or "artifacts")).resolve()
 
 
+def python_path():
+    """Return the ``PYTHONPATH`` of child processes: these helpers before all others."""
+    paths = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
+    return os.pathsep.join(filter(None, paths))
+
+
 def check_name(name):
     """Return `name` if it can safely name a run, its folder, its files and a C array.
 
@@ -79,13 +85,10 @@ def shown(path):
     -------
     str
         With forward slashes on every system, so that texts are the same everywhere.
-        A run's folder outside the repository is shown as ``artifacts/...`` too.
     """
     path = Path(printable(str(path)))
-    for anchor, prefix in ((artifacts_root(), "artifacts/"), (REPOSITORY, "")):
-        if path.is_relative_to(anchor):
-            return prefix + path.relative_to(anchor).as_posix()
-    return path.as_posix()
+    inside = path.is_relative_to(REPOSITORY)
+    return (path.relative_to(REPOSITORY) if inside else path).as_posix()
 
 
 def printable(text):

@@ -31,6 +31,19 @@ def versions():
     return found
 
 
+def libraries():
+    """Return the versions that must be equal for results to compare.
+
+    Returns
+    -------
+    dict of str to str
+        Of Python (without the last part) and of the libraries.
+    """
+    found = versions()
+    major, minor, _ = platform.python_version_tuple()
+    return {"python": f"{major}.{minor}"} | {name: found[name] for name in LIBRARIES}
+
+
 def usable_cores():
     """Return how many processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -35,7 +35,9 @@ run.publish({"model.tflite": candidate, "report.json": json.dumps(report).encode
 
 _CELLS = {
     "01_load": (
-        _NAME + 'text: str = "plain"  # a text that the notebook prints [any text]\n',
+        _NAME
+        + 'text: str = "plain"  # a text that the notebook prints [any text]\n'
+        + "dataset: str = 'auto'  # where images would be from [auto or a path]\n",
         [
             "import numpy as np",
             "print(text)",

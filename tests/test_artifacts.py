@@ -225,7 +225,7 @@ def test_damaged_artifact_or_manifest_is_refused_with_its_notebook(
         assert data != whole
         path.write_bytes(data)
         text = refusal(Run("a").load_bytes, artifact)
-        assert f"artifacts/a/{artifact}" in text
+        assert f"/a/{artifact}" in text
         assert notebook_path(artifact[:2]).stem in text
         assert "-p save_model_name a" in text
     path.unlink()
@@ -280,8 +280,8 @@ def test_artifact_that_is_a_folder_is_refused(root):
 def test_missing_artifact_names_place_notebook_and_command(root):
     text = refusal(notebook("02").load_arrays, "01_dataset.npz")
     assert text == (
-        "artifacts/a/01_dataset.npz is missing; notebook 01_load_dataset makes it: run "
-        "all its cells in JupyterLab, or run `papermill "
+        f"{root.resolve().as_posix()}/a/01_dataset.npz is missing; notebook "
+        "01_load_dataset makes it: run all its cells in JupyterLab, or run `papermill "
         "notebooks/01_load_dataset.ipynb out.ipynb -p save_model_name a`."
     )
 

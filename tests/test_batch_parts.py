@@ -19,6 +19,7 @@ from helpers.batch.guard import UsageError, guarded
 from helpers.batch.lean import lean_imports
 from helpers.batch.summary import in_a_frame, in_columns, notice, summary_rows
 from helpers.errors import TutorialError
+from helpers.paths import run_folder, shown
 
 REPORT = {
     "dataset": {"name": "MNIST", "train_images": 60000, "test_images": 10000},
@@ -154,7 +155,8 @@ def keep(folder, notebook, parameters, change=lambda executed: None):
     for count, cell in enumerate(executed.cells):
         if cell.cell_type == "code":
             cell.execution_count = count
-    record.record(executed, notebook, parameters, folder)
+    facts = record.depends_on(notebook, parameters)
+    record.record(executed, notebook, facts, folder)
     change(executed)
     path = record.executed_path(folder, notebook)
     path.parent.mkdir(exist_ok=True)
@@ -198,6 +200,54 @@ def test_record_of_another_source_does_not_hold(ran):
     assert not record.holds(*ran)
 
 
+def test_record_of_other_helpers_or_libraries_does_not_hold(ran, monkeypatch):
+    for changed in ("helpers_fingerprint", "libraries"):
+        with monkeypatch.context() as patch:
+            patch.setattr(record, changed, lambda: "another")
+            assert not record.holds(*ran)
+    assert record.holds(*ran)
+
+
+@pytest.mark.parametrize("named_by", ["parameter", "variable"])
+def test_record_holds_for_the_content_of_a_dataset_file(ran, named_by, monkeypatch):
+    folder, _, parameters = ran
+    images = folder / "images.npz"
+    images.write_bytes(b"images")
+    if named_by == "variable":
+        monkeypatch.setenv("MNIST_NPZ", str(images))
+    parameters["dataset"] = "auto" if named_by == "variable" else str(images)
+    keep(*ran)
+    assert record.holds(*ran)
+    images.write_bytes(b"imageS")
+    assert not record.holds(*ran)
+    assert record.holds(*ran, own_data=False)
+    images.unlink()
+    assert not record.holds(*ran)
+    assert record.holds(*ran, own_data=False)
+    parameters["dataset"] = "mnist_5k"
+    assert not record.holds(*ran, own_data=False)
+
+
+def test_record_follows_a_dataset_file_to_another_place(ran, monkeypatch, tmp_path):
+    ran[2]["dataset"] = "auto"
+    for name in ("here", "there"):
+        (tmp_path / name).write_bytes(b"images")
+        monkeypatch.setenv("MNIST_NPZ", str(tmp_path / name))
+        if name == "here":
+            keep(*ran)
+        assert record.holds(*ran)
+    monkeypatch.delenv("MNIST_NPZ")
+    assert not record.holds(*ran)
+
+
+def test_record_of_a_dataset_file_changed_during_the_run_does_not_hold(ran):
+    images = ran[0] / "images.npz"
+    images.write_bytes(b"old")
+    ran[2]["dataset"] = str(images)
+    keep(*ran, change=lambda executed: images.write_bytes(b"new"))
+    assert not record.holds(*ran)
+
+
 def test_record_of_a_failed_or_unfinished_notebook_does_not_hold(ran):
     def fail(executed):
         error = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
@@ -209,6 +259,18 @@ def test_record_of_a_failed_or_unfinished_notebook_does_not_hold(ran):
     for change in (fail, stop):
         keep(*ran, change=change)
         assert not record.holds(*ran)
+
+
+# Paths
+
+
+def test_path_is_shown_so_that_it_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARTIFACTS_DIR", str(tmp_path))
+    assert shown(run_folder("a") / "b") == f"{tmp_path.resolve().as_posix()}/a/b"
+    monkeypatch.setenv("ARTIFACTS_DIR", "mine")
+    assert shown(run_folder("a") / "b") == "mine/a/b"
+    monkeypatch.delenv("ARTIFACTS_DIR")
+    assert shown(run_folder("a") / "b") == "artifacts/a/b"
 
 
 # Signals

@@ -72,6 +72,7 @@ def test_help_names_every_parameter_with_type_default_and_meaning(capsys):
         (["--save-model-name=con"], "Windows reserves"),
         (["--save-model-name=" + 300 * "a"], "(302 characters)"),
         (["--recipe=secret"], "invalid choice: 'secret'"),
+        (["--recipe=" + 5000 * "0"], "000…000"),
         (["--timeout=0"], "not a whole number of seconds"),
         (["mnist"], "belongs to no option"),
     ],
@@ -83,7 +84,7 @@ def test_wrong_option_gives_one_sentence_and_status_2(
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert says in output.err
-    assert len(output.err.strip().splitlines()) == 1
+    assert len(output.err.strip().splitlines()) == 1 and len(output.err) < 600
     assert not output.out
     assert not (tmp_path / "artifacts").exists()
 
@@ -92,6 +93,16 @@ def parsed(*arguments):
     from helpers.batch.command_line import parse
 
     return parse(arguments)[0]
+
+
+def test_help_is_short_and_names_each_option_once(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: python -m helpers.train_and_quantize [options]"
+    named = [line.split()[0] for line in lines if line.startswith("  --")]
+    assert "--batch-size" in named and len(set(named)) == len(named)
+    assert not any("_" in option for option in named)
 
 
 def test_options_accept_dashes_and_underscores():
@@ -144,7 +155,7 @@ def test_run_succeeds_and_prints_the_summary(finished):
     assert "97 of 100 correct (97.0 %)" in result.stdout
     assert re.search(r"loss of accuracy +1.0 percentage points", result.stdout)
     assert "25,030 bytes" in result.stdout
-    assert "artifacts/mnist_cnn/published/model.tflite" in result.stdout
+    assert f"  {finished.run.as_posix()}/published/model.tflite\n" in result.stdout
     assert "!!" not in result.stdout
 
 
@@ -233,6 +244,15 @@ def test_resume_after_damage_starts_at_the_notebook_that_made_it(finished):
     assert result.returncode == 0
     assert result.stdout.count(" kept") == 5
     assert json.loads((finished.run / "published" / "report.json").read_bytes())
+
+
+def test_resume_reads_a_dataset_file_again_that_has_changed(house, tmp_path):
+    images = tmp_path / "images.npz"
+    for content, kept in ((b"old", 0), (b"old", 6), (b"new", 0)):
+        images.write_bytes(content)
+        result = house.command("--resume", MNIST_NPZ=str(images))
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count(" kept") == kept
 
 
 # A run that fails

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 
-from helpers.batch.guard import Parser, UsageError
+from helpers.batch.guard import Parser, UsageError, whole_number
 from helpers.errors import TutorialError
 from helpers.parameters import notebook_parameters, notebook_paths
 from helpers.paths import shorten
@@ -89,6 +89,7 @@ def parse(arguments):
 def _parser(declared):
     parser = Parser(
         prog="python -m helpers.train_and_quantize",
+        usage="%(prog)s [options]",
         description="Run the notebooks of the tutorial: from MNIST to a tested int8 "
         "model and C array. Their parameters are options:",
         epilog=_EXIT,
@@ -98,13 +99,12 @@ def _parser(declared):
     )
     group = parser.add_argument_group("parameters of the notebooks")
     for name, (parameter, numbers) in declared.items():
-        dashed = f"--{name.replace('_', '-')}"
-        group.add_argument(
-            *dict.fromkeys([dashed, f"--{name}"]),
-            dest=name,
-            metavar=_TYPES[parameter.type],
-            help=_help(parameter, numbers),
-        )
+        # Both spellings work; the help shows one.
+        spellings = {f"--{name}": argparse.SUPPRESS}
+        spellings[f"--{name.replace('_', '-')}"] = _help(parameter, numbers)
+        for option, text in spellings.items():
+            metavar = _TYPES[parameter.type]
+            group.add_argument(option, dest=name, metavar=metavar, help=text)
     group = parser.add_argument_group("the run")
     group.add_argument(
         "--recipe",
@@ -118,12 +118,13 @@ def _parser(declared):
     group.add_argument(
         "--resume",
         action="store_true",
-        help="keep the notebooks that ran with these parameters and whose artifacts "
-        "are intact; start at the first that did not",
+        help="keep the notebooks that ran as they would now (same text, parameters, "
+        "dataset file, helpers, versions of libraries) and whose artifacts are intact; "
+        "start at the first that did not",
     )
     group.add_argument(
         "--timeout",
-        type=_seconds,
+        type=whole_number(1, 10**6, "seconds"),
         metavar="SECONDS",
         help="stop when one cell takes longer [1 to 1000000; default: no limit]",
     )
@@ -132,14 +133,6 @@ def _parser(declared):
     )
     group.add_argument("-h", "--help", action="help", help="show this text")
     return parser
-
-
-def _seconds(text):
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10**6:
-        raise argparse.ArgumentTypeError(
-            f"{shorten(text)} is not a whole number of seconds, 1 to 1000000"
-        )
-    return int(text)
 
 
 def _help(parameter, numbers):

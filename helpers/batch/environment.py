@@ -3,7 +3,7 @@
 import os
 
 from helpers.batch.orphans import PARENT
-from helpers.paths import REPOSITORY
+from helpers.paths import python_path
 
 
 def environment(scratch):
@@ -21,9 +21,8 @@ def environment(scratch):
     """
     temporary = scratch / "tmp"
     temporary.mkdir(exist_ok=True)
-    path = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, path)),  # these helpers, no others
+        "PYTHONPATH": python_path(),
         "TMPDIR": str(temporary),
         "TMP": str(temporary),
         "TEMP": str(temporary),

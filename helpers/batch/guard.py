@@ -6,6 +6,7 @@ import sys
 
 from helpers.batch.stopping import RESUME, Stopped, Stopping
 from helpers.errors import TutorialError
+from helpers.paths import shorten
 
 
 class UsageError(TutorialError):
@@ -16,7 +17,32 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises `UsageError` instead of ending the program."""
 
     def error(self, message):
+        if len(message) > 400:  # it repeats what was typed
+            message = f"{message[:200]}…{message[-200:]}"
         raise UsageError(f"{message[:1].upper()}{message[1:]}; try --help.")
+
+
+def whole_number(low, high, unit=""):
+    """Return a function that makes a whole number of an option's text.
+
+    Parameters
+    ----------
+    low, high : int
+        The smallest and the largest that it accepts.
+    unit : str, optional
+        Of what, for the sentence about anything else.
+    """
+
+    def parse_number(text):
+        plain = text.isascii() and text.isdigit()
+        if not plain or not low <= int(text[:9]) <= high:
+            of_what = f" of {unit}" if unit else ""
+            raise argparse.ArgumentTypeError(
+                f"{shorten(text)} is not a whole number{of_what} from {low} to {high}"
+            )
+        return int(text)
+
+    return parse_number
 
 
 def guarded(work, advice=RESUME):

@@ -1,7 +1,8 @@
 """What an executed notebook records about its run, and whether that still holds.
 
 A notebook need not run again if it was executed to its end, from the same source, with
-the same parameters, and all that it made is still there, undamaged and not stale.
+the same parameters, dataset file, helpers and libraries, and all that it made is still
+there, undamaged and not stale.
 """
 
 import json
@@ -9,9 +10,12 @@ import json
 from helpers.artifacts import PUBLISHED, Run
 from helpers.errors import TutorialError
 from helpers.files import sha256, sha256_of_file
+from helpers.fingerprint import helpers_fingerprint
 from helpers.sealed import SUMS, sealed_files
+from helpers.versions import libraries
 
 KEY = "tutorial"  # in the metadata of an executed notebook
+_DATASET_FILE = "dataset_file"  # its SHA-256
 
 
 def executed_path(folder, notebook):
@@ -19,7 +23,33 @@ def executed_path(folder, notebook):
     return folder / "notebooks" / notebook.name
 
 
-def record(executed, notebook, parameters, folder):
+def depends_on(notebook, parameters):
+    """Return what a notebook's results depend on, besides the artifacts that it loads.
+
+    Parameters
+    ----------
+    notebook : Path
+        Its source.
+    parameters : dict
+        All parameters that it declares.
+
+    Returns
+    -------
+    dict
+        Of what JSON can hold.
+    """
+    facts = {
+        "source": _source(notebook),
+        "parameters": parameters,
+        "helpers": helpers_fingerprint(),
+        "libraries": libraries(),
+    }
+    if "dataset" in parameters:
+        facts[_DATASET_FILE] = _dataset_file(parameters["dataset"])
+    return facts
+
+
+def record(executed, notebook, facts, folder):
     """Write into an executed notebook what `holds` will ask for.
 
     Parameters
@@ -28,16 +58,12 @@ def record(executed, notebook, parameters, folder):
         Changed in place.
     notebook : Path
         Its source.
-    parameters : dict
-        All parameters that it declares.
+    facts : dict
+        What `depends_on` returned before it ran.
     folder : Path
         The run's folder.
     """
-    executed.metadata[KEY] = {
-        "source": _source(notebook),
-        "parameters": parameters,
-        "made": made(folder, notebook),
-    }
+    executed.metadata[KEY] = facts | {"made": made(folder, notebook)}
 
 
 def made(folder, notebook):
@@ -59,7 +85,7 @@ def made(folder, notebook):
     return found
 
 
-def holds(folder, notebook, parameters):
+def holds(folder, notebook, parameters, own_data=True):
     """Return whether a notebook's last execution is as good as a new one.
 
     Parameters
@@ -70,16 +96,16 @@ def holds(folder, notebook, parameters):
         The source of the notebook.
     parameters : dict
         All parameters that it declares, with the values wanted now.
+    own_data : bool, optional
+        False if the dataset file need not be the same here, nor be here at all.
     """
     try:
         executed = json.loads(executed_path(folder, notebook).read_bytes())
         recorded = executed["metadata"][KEY]
-        if (
-            recorded["source"] != _source(notebook)
-            or recorded["parameters"] != parameters
-            or recorded["made"] != made(folder, notebook)
-            or _failed(executed)
-        ):
+        wanted = depends_on(notebook, parameters) | {"made": made(folder, notebook)}
+        if not own_data and _DATASET_FILE in wanted:
+            wanted[_DATASET_FILE] = recorded[_DATASET_FILE]
+        if recorded != wanted or _failed(executed):
             return False
         run = Run(folder.name)
         for artifact in recorded["made"]:
@@ -92,7 +118,7 @@ def holds(folder, notebook, parameters):
     return True
 
 
-def first_to_run(folder, notebooks, parameters):
+def first_to_run(folder, notebooks, parameters, own_data=True):
     """Return the place of the first notebook that has to run again.
 
     Parameters
@@ -101,6 +127,8 @@ def first_to_run(folder, notebooks, parameters):
     notebooks : list of Path
     parameters : dict of Path to dict
         Of each notebook.
+    own_data : bool, optional
+        See `holds`.
 
     Returns
     -------
@@ -108,7 +136,7 @@ def first_to_run(folder, notebooks, parameters):
         ``len(notebooks)`` if none has to.
     """
     for place, notebook in enumerate(notebooks):
-        if not holds(folder, notebook, parameters[notebook]):
+        if not holds(folder, notebook, parameters[notebook], own_data):
             return place
     return len(notebooks)
 
@@ -122,6 +150,17 @@ def _failed(executed):
         for cell in executed["cells"]
     )
     return unfinished or any(o["output_type"] == "error" for o in outputs)
+
+
+def _dataset_file(dataset):
+    """Return the SHA-256 of the file that a dataset is; empty if it is none."""
+    from helpers.learn.datasets import file_of
+
+    try:
+        path = file_of(dataset)
+        return sha256_of_file(path) if path else ""
+    except (OSError, TutorialError):
+        return None  # the notebook itself will say what is wrong
 
 
 def _source(notebook):

@@ -70,7 +70,14 @@ class Outcome:
 
 
 def run_notebooks(
-    values, stopping, *, resume=False, timeout=None, notebooks=None, make_pages=True
+    values,
+    stopping,
+    *,
+    resume=False,
+    own_data=True,
+    timeout=None,
+    notebooks=None,
+    make_pages=True,
 ):
     """Run notebooks, one after the other.
 
@@ -82,6 +89,9 @@ def run_notebooks(
         Its signals are handled.
     resume : bool, optional
         Whether to keep the notebooks whose last execution still holds.
+    own_data : bool, optional
+        Whether the images are read here. If not, what was made of them was sent, and
+        holds whatever file the dataset's name means here.
     timeout : int, optional
         Seconds that one cell may take.
     notebooks : list of Path, optional
@@ -108,15 +118,16 @@ def run_notebooks(
     make_folder(folder)
     outcome = Outcome(folder, [Result(notebook.stem) for notebook in notebooks])
     with locks.batch(folder), scratch_folder(folder) as scratch:
-        first = record.first_to_run(folder, notebooks, parameters) if resume else 0
+        first = 0
+        if resume:
+            first = record.first_to_run(folder, notebooks, parameters, own_data)
         _clear(folder, notebooks, first)
         for result in outcome.results[:first]:
             result.status = KEPT
         with _crew(notebooks, first, folder, scratch, stopping, make_pages) as crew:
-            for notebook, result in list(zip(notebooks, outcome.results, strict=True))[
-                first:
-            ]:
-                crew.view.start(notebooks.index(notebook) + 1, notebook.stem)
+            for place in range(first, len(notebooks)):
+                notebook, result = notebooks[place], outcome.results[place]
+                crew.view.start(place + 1, notebook.stem)
                 begun = time.monotonic()
                 outcome.problem = _run_one(
                     notebook, parameters[notebook], folder, crew, timeout
@@ -171,6 +182,8 @@ def _run_one(notebook, parameters, folder, crew, timeout):
     problem = ""
     try:
         with explained("work in", folder):
+            # Before the notebook runs: what changes meanwhile makes it run again.
+            facts = record.depends_on(notebook, parameters)
             kernel = crew.kernels.take(notebook)
             try:
                 executed = execute(
@@ -180,7 +193,7 @@ def _run_one(notebook, parameters, folder, crew, timeout):
                     on_progress=crew.view.inside,
                     timeout=timeout,
                 )
-                record.record(executed, notebook, parameters, folder)
+                record.record(executed, notebook, facts, folder)
             except Failed as failure:
                 executed = failure.notebook
                 problem = (

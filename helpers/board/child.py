@@ -17,7 +17,7 @@ import numpy as np
 from helpers.board.arena import Arena, recommended_arena
 from helpers.board.runtimes import TFLM, LiteRT, board_runtime
 from helpers.errors import TutorialError
-from helpers.paths import REPOSITORY
+from helpers.paths import python_path
 
 RUNTIMES = ("board", "tflm", "litert", "litert_reference")
 _MEMORY_LIMIT = 4 * 2**30  # bytes of address space, where the system can limit it
@@ -94,7 +94,7 @@ def _ask(task, timeout_seconds, model_bytes, images_i8):
             input=request,
             capture_output=True,
             timeout=timeout_seconds,
-            env=os.environ | {"PYTHONPATH": _python_path()},
+            env=os.environ | {"PYTHONPATH": python_path()},
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -121,11 +121,6 @@ def _unreadable():
     return TutorialError(
         "Running the model gave no readable answer; the file is probably damaged."
     )
-
-
-def _python_path():
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(REPOSITORY), *([inherited] if inherited else [])])
 
 
 def _ending(status):

@@ -81,8 +81,9 @@ def choose_source(dataset):
     TutorialError
         If the file is missing, or if ``mnist`` cannot be downloaded.
     """
-    if dataset == "auto" and os.environ.get("MNIST_NPZ"):
-        return _existing(os.environ["MNIST_NPZ"], "the environment variable MNIST_NPZ")
+    file = file_of(dataset)
+    if file:
+        return file, ""
     if dataset in ("auto", "mnist"):
         try:
             fetch_mnist()
@@ -95,8 +96,26 @@ def choose_source(dataset):
                 "dataset mnist_5k, which needs no network."
             ) from None
         return "mnist", ""
-    if dataset == "mnist_5k":
-        return "mnist_5k", ""
+    return "mnist_5k", ""
+
+
+def file_of(dataset):
+    """Return the file that `dataset` means as an absolute path, or None if it is none.
+
+    Parameters
+    ----------
+    dataset : str
+        As for `choose_source`.
+
+    Raises
+    ------
+    TutorialError
+        If the file is missing.
+    """
+    if dataset == "auto" and os.environ.get("MNIST_NPZ"):
+        return _existing(os.environ["MNIST_NPZ"], "the environment variable MNIST_NPZ")
+    if dataset in ("auto", "mnist", "mnist_5k"):
+        return None
     return _existing(dataset, "parameter dataset")
 
 
@@ -104,7 +123,7 @@ def _existing(path, named_by):
     try:
         found = (REPOSITORY / Path(path).expanduser()).resolve()
         if found.is_file():
-            return str(found), ""
+            return str(found)
         problem = "does not exist as a file"
         path = str(found)
     except (OSError, ValueError, RuntimeError) as error:

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from helpers.batch.command_line import declared_parameters
-from helpers.batch.guard import Parser, UsageError
-from helpers.paths import shorten
+from helpers.batch.guard import Parser, UsageError, whole_number
 from helpers.sweeps.grid import RECIPE, planned_runs
 from helpers.versions import usable_cores
 
@@ -98,7 +97,7 @@ def _parser(declared):
     group = parser.add_argument_group("where")
     group.add_argument(
         "--workers",
-        type=_number(1, 1024),
+        type=whole_number(1, 1024),
         metavar="N",
         help="runs at once on this machine [1 to 1024; default: number of cores]",
     )
@@ -109,7 +108,7 @@ def _parser(declared):
     )
     group.add_argument(
         "--threads",
-        type=_number(1, 1024),
+        type=whole_number(1, 1024),
         metavar="N",
         help="that each run computes with; other numbers give slightly other models "
         "[1 to 1024; default: a worker's share of the cores; 1 with --scheduler]",
@@ -123,14 +122,14 @@ def _parser(declared):
     )
     group.add_argument(
         "--retries",
-        type=_number(0, 100),
+        type=whole_number(0, 100),
         default=1,
         metavar="N",
         help="how often a failed run is tried again [0 to 100; default 1]",
     )
     group.add_argument(
         "--timeout",
-        type=_number(1, 10**6),
+        type=whole_number(1, 10**6),
         metavar="SECONDS",
         help="a run fails when one cell takes longer [1 to 1000000; default: no limit]",
     )
@@ -146,18 +145,6 @@ def _parser(declared):
     )
     group.add_argument("-h", "--help", action="help", help="show this text")
     return parser
-
-
-def _number(low, high):
-    def parse_number(text):
-        plain = text.isascii() and text.isdigit()
-        if not plain or not low <= int(text[:9]) <= high:
-            raise argparse.ArgumentTypeError(
-                f"{shorten(text)} is not a whole number from {low} to {high}"
-            )
-        return int(text)
-
-    return parse_number
 
 
 def _help(declared):

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass, field
 
 from helpers.errors import TutorialError
+from helpers.fingerprint import code_fingerprint
 from helpers.sweeps import one_run
 from helpers.sweeps.grid import Planned
-from helpers.sweeps.identity import code_fingerprint, libraries
 from helpers.sweeps.results import DONE, FAILED, keep_run
 from helpers.sweeps.shared_work import training_key
+from helpers.versions import libraries
 
 _TICK = 0.5  # seconds
 _PING = 5.0  # seconds between two looks whether the scheduler is still there

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from helpers.errors import TutorialError
 from helpers.files import explained, make_folder
+from helpers.fingerprint import code_fingerprint
 from helpers.sweeps.bundles import link_or_copy, pack, unpack
-from helpers.sweeps.identity import code_fingerprint, libraries
 from helpers.sweeps.process import run_in_process
+from helpers.versions import libraries
 
 TOPIC = "tutorial-sweep"  # of the events that tell what is running
 DATA, TRAINING = ("01", "02"), ("03", "04")  # notebooks whose artifacts runs may share
@@ -69,7 +70,8 @@ def _run_in(root, scratch, job, data, training):
         unpack(training, folder)
     tell = functools.partial(_tell, job["id"])
     tell("")
-    task = {"count": None, "resume": True} | {
+    # What 01 and 02 made was sent here: no file of this machine has a part in it.
+    task = {"count": None, "resume": True, "own_data": False} | {
         key: job[key] for key in ("values", "timeout", "pages")
     }
     outcome = run_in_process(task, root, job["threads"], tell, _still_wanted())

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from helpers.batch.guard import guarded
 from helpers.batch.orphans import PARENT, end_with_parent
 from helpers.errors import TutorialError
-from helpers.paths import NOTEBOOKS, REPOSITORY
+from helpers.paths import NOTEBOOKS, python_path
 
 
 def run_in_process(
@@ -27,7 +27,8 @@ def run_in_process(
     ----------
     job : dict
         ``values`` of all parameters; ``count``: how many notebooks, from the first;
-        ``resume``, ``timeout`` and ``pages``: see `helpers.batch.runner`.
+        ``resume``, ``own_data``, ``timeout`` and ``pages``: see
+        `helpers.batch.runner`.
     artifacts : Path
         Takes the place of ``artifacts/``.
     threads : int
@@ -118,10 +119,9 @@ def thread_settings(threads):
 
 def places():
     """Return the environment that makes a process use these helpers and notebooks."""
-    path = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
     return {
         "NOTEBOOKS_DIR": str(NOTEBOOKS),
-        "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        "PYTHONPATH": python_path(),
         "PYTHONIOENCODING": "utf-8",
         PARENT: str(os.getpid()),
     }
@@ -144,6 +144,7 @@ def _work(job, stopping):
             job["values"],
             stopping,
             resume=job["resume"],
+            own_data=job["own_data"],
             timeout=job["timeout"],
             notebooks=notebook_paths()[: job["count"]],
             make_pages=job["pages"],

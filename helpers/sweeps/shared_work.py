@@ -96,7 +96,7 @@ def prepare_data(values, folder, threads):
     root = folder / key
     make_folder(root)
     job = {"values": values, "count": len(DATA), "resume": False}
-    job |= {"timeout": None, "pages": False}
+    job |= {"own_data": True, "timeout": None, "pages": False}
     outcome = run_in_process(job, root, threads)
     run = root / values["save_model_name"]
     if outcome["problem"]:
