@@ -206,6 +206,17 @@ def test_absent_scheduler_gives_a_sentence(site, address):
     assert result.returncode == 1
     assert f"No scheduler answers at {address}" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+    assert not (site.out / "datasets.json").exists()  # no data was prepared for it
+
+
+def test_images_are_those_of_the_sweep_whatever_a_worker_has(site, tmp_path):
+    site.environment["MNIST_NPZ"] = str(tmp_path / "absent.npz")
+    address = site.start_cluster(workers=1)
+    (tmp_path / "present.npz").write_bytes(b"images")
+    site.environment["MNIST_NPZ"] = str(tmp_path / "present.npz")
+    result = site.sweep("--set", "seed=1", "--scheduler", address)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [row["notebooks_run"] for row in site.rows()] == ["03 04 05 06"]
 
 
 def test_second_sweep_into_the_same_folder_is_refused(site):

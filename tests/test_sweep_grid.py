@@ -97,6 +97,8 @@ def test_wrong_setting_is_refused_in_one_sentence(settings, says):
         ("", "has no runs"),
         ("epochs\n", "has no runs"),
         ("epoks\n1\n", "did you mean epochs?"),
+        ("epochs;seed\n1;2\n", "separate them by commas"),
+        ("epochs\tseed\n1\t2\n", "separate them by commas"),
         ("epochs,epochs\n1,2\n", "two columns epochs"),
         ("epochs,seed\n1\n", "line 2: 1 fields under 2 names"),
         ("epochs\n1\nx\n", "line 3: Parameter epochs got 'x'"),

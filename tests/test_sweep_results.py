@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import statistics
 from html.parser import HTMLParser
@@ -12,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.errors import TutorialError
+from helpers.fingerprint import code_fingerprint
 from helpers.sweeps import estimate
 from helpers.sweeps.bundles import pack, unpack
 from helpers.sweeps.comparison import configurations, pareto_front
 from helpers.sweeps.grid import Planned
-from helpers.sweeps.identity import code_fingerprint, libraries
 from helpers.sweeps.one_run import _check_same
 from helpers.sweeps.page import page
 from helpers.sweeps.results import Results, as_csv, keep_run, kept_row, results_of
+from helpers.sweeps.whole import _known_identities
+from helpers.versions import libraries
 
 REPORT = {
     "accuracy": {
@@ -95,6 +98,30 @@ def test_run_that_arrives_damaged_is_not_kept(tmp_path):
     with pytest.raises(TutorialError, match="damaged"):
         keep_run(tmp_path / "runs", "a", planned, answer, attempts=1, threads=1)
     assert kept_row(tmp_path / "runs", "a") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["3", "null", '"row"', "[]", "{}", "[" * 100_000],
+        '{"run": "b", "status": "done", "seconds": 1}',
+        '{"run": "a", "status": "well", "seconds": 1}',
+        '{"run": "a", "status": "done", "seconds": "1"}',
+    ],
+)
+def test_row_of_another_kind_is_no_row(tmp_path, text):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "row.json").write_text(text)
+    assert kept_row(tmp_path, "a") is None
+    row = {"run": "a", "status": "done", "seconds": 1.5}
+    (tmp_path / "a" / "row.json").write_text(json.dumps(row))
+    assert kept_row(tmp_path, "a") == row
+
+
+@pytest.mark.parametrize("text", ["3", "[]", "null", '"text"', "{", "[" * 100_000])
+def test_identities_of_another_kind_count_as_none(tmp_path, text):
+    (tmp_path / "datasets.json").write_text(text)
+    assert _known_identities(tmp_path) == {}
 
 
 def test_table_has_the_order_of_the_grid_whatever_ends_first(tmp_path):

@@ -144,6 +144,11 @@ def _lines(table, declared):
             f"{path}, named by --from, has no runs: expected is a line of parameter "
             "names, and a line for each run."
         )
+    if any(";" in name or "\t" in name for name in records[0][1]):
+        raise UsageError(
+            f"{path}, named by --from, separates its columns by semicolons or tabs; "
+            "separate them by commas."
+        )
     header = [_known(name.strip(), declared, str(path)) for name in records[0][1]]
     for name in header:
         if header.count(name) > 1:

@@ -156,10 +156,12 @@ def keep_run(runs, identity, planned, answer, **facts):
 
 
 def kept_row(runs, identity):
-    """Return the row of a run that ended earlier, or None."""
+    """Return the row of a run that ended earlier, or None if there is none to use."""
     try:
-        return json.loads((runs / identity / _ROW).read_bytes())
-    except (OSError, ValueError):
+        row = json.loads((runs / identity / _ROW).read_bytes())
+        whole = row["run"] == identity and isinstance(row["seconds"], int | float)
+        return row if whole and row["status"] in (DONE, FAILED) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

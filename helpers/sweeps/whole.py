@@ -14,21 +14,13 @@ from helpers.files import (
     scratch_folder,
     write_atomically,
 )
+from helpers.sweeps.cluster import workers
 from helpers.sweeps.coordinator import Coordinator, pending_runs
-from helpers.sweeps.estimate import estimate, in_words
 from helpers.sweeps.identity import run_id
-from helpers.sweeps.results import (
-    DONE,
-    FAILED,
-    Results,
-    as_asked_now,
-    keep_run,
-    kept_row,
-)
+from helpers.sweeps.results import DONE, Results, as_asked_now, keep_run, kept_row
 from helpers.sweeps.shared_work import data_key, prepare_data
 from helpers.sweeps.view import View
-
-_LISTED = 20  # runs that --dry-run lists
+from helpers.sweeps.words import closing, foretold, listed
 
 
 def run_sweep(runs, options, stopping):
@@ -55,18 +47,20 @@ def run_sweep(runs, options, stopping):
         and row["status"] == DONE
     }
     to_do = [run for index, run in enumerate(runs) if index not in before]
-    print(_foretold(runs, to_do, before.values(), options), flush=True)
+    print(foretold(runs, to_do, before.values(), options), flush=True)
     if options.dry_run:
-        print(_list(runs, before))
+        print(listed(runs, before))
         return 0
     make_folder(options.out)
     with _owned(options.out), scratch_folder(options.out) as scratch:
         try:
+            if options.scheduler and to_do:
+                _try_scheduler(options, scratch, stopping)
             results = _do(runs, options, stopping, scratch)
         except Stopped as stopped:
             stopped.args = (f"{str(stopped).split(';')[0]}; {_GO_ON}",)
             raise
-    print(_closing(results, options), flush=True)
+    print(closing(results, options), flush=True)
     return 0 if all(row["status"] == DONE for row in results.ordered()) else 1
 
 
@@ -93,8 +87,6 @@ def _do(runs, options, stopping, scratch):
     try:
         results.write()
         if pending:
-            from helpers.sweeps.cluster import workers
-
             with workers(options, scratch, stopping) as client:
                 Coordinator(client, options, results, view).do(pending)
     except TutorialError:
@@ -106,6 +98,12 @@ def _do(runs, options, stopping, scratch):
     # Not when stopped: whoever presses Ctrl-C does not want to wait for pictures.
     _write_page(results, options)
     return results
+
+
+def _try_scheduler(options, scratch, stopping):
+    """Tell at once, before datasets are prepared, if no cluster is at the address."""
+    with workers(options, scratch, stopping):
+        pass
 
 
 def _check_different(runs, ids):
@@ -140,8 +138,9 @@ def _identities_path(out):
 
 def _known_identities(out):
     """Return what datasets turned out to be in the last sweep with this folder."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(_identities_path(out).read_bytes())
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        known = json.loads(_identities_path(out).read_bytes())
+        return known if isinstance(known, dict) else {}
     return {}
 
 
@@ -176,61 +175,3 @@ def _owned(out):
         yield
     finally:
         lock.release()
-
-
-def _foretold(runs, to_do, rows, options):
-    count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
-    if len(to_do) < len(runs):
-        count += f", {len(runs) - len(to_do)} of them finished before"
-    if not to_do:
-        return f"{count}: nothing to do."
-    total, longest = estimate(to_do, rows)
-    if options.scheduler:
-        return (
-            f"{count}: about {in_words(total)} of computing, divided among the workers "
-            f"of {options.scheduler}, {_threads(options)} each."
-        )
-    slots = options.workers
-    wall = max(total / slots, longest)
-    return (
-        f"{count}: about {in_words(wall)} on {slots} worker{'s' if slots > 1 else ''}, "
-        f"{_threads(options)} each."
-    )
-
-
-def _threads(options):
-    return f"{options.threads} thread{'s' if options.threads > 1 else ''}"
-
-
-def _list(runs, before):
-    lines = [
-        f"  {run.label}{' (finished)' if index in before else ''}"
-        for index, run in enumerate(runs[:_LISTED])
-    ]
-    if len(runs) > _LISTED:
-        lines.append(f"  … and {len(runs) - _LISTED} more")
-    return "\n".join(lines)
-
-
-def _closing(results, options):
-    rows = results.ordered()
-    failed = [row for row in rows if row["status"] == FAILED]
-    lines = ["", f"{len(rows) - len(failed)} of {len(rows)} runs succeeded."]
-    best = max(
-        (row for row in rows if "board_accuracy" in row),
-        key=lambda row: row["board_accuracy"],
-        default=None,
-    )
-    if best:
-        lines.append(
-            f"Best: {best['board_accuracy']:.2f} % on {best.get('board_runtime')}, "
-            f"{best['model_bytes']:,} bytes, "
-            f"in {options.out.as_posix()}/runs/{best['run']}/published/"
-        )
-    for row in failed[:5]:
-        lines.append(f"Failed: {row['run']}: {row['error']}")
-    if len(failed) > 5:
-        lines.append(f"… and {len(failed) - 5} more, see sweep.csv.")
-    lines.append("Written:")
-    lines += [f"  {options.out.as_posix()}/{n}" for n in ("sweep.csv", "sweep.html")]
-    return "\n".join(lines)
