@@ -27,7 +27,7 @@ MNIST = "MNIST"
 SAMPLE = "MNIST sample (5,000 images)"
 NOTICE = (
     "No network and no copy of MNIST here: this run uses 5,000 of its 70,000 images. "
-    "Everything works, but expect an accuracy about two percentage points lower. For "
+    "Everything works, but expect an accuracy about three percentage points lower. For "
     "the whole dataset run this once with a network, or let the environment variable "
     "MNIST_NPZ name a copy of mnist.npz."
 )
