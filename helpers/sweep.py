@@ -20,7 +20,10 @@ def main(arguments=None):
         wrong, 128 and the signal's number when stopped.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    return guarded(lambda stopping: _sweep(arguments, stopping))
+    return guarded(
+        lambda stopping: _sweep(arguments, stopping),
+        advice="what has finished is kept: the same command goes on from here",
+    )
 
 
 def _sweep(arguments, stopping):

@@ -5,7 +5,6 @@ import json
 
 from filelock import FileLock, Timeout
 
-from helpers.batch.stopping import Stopped
 from helpers.errors import TutorialError
 from helpers.files import (
     explained,
@@ -53,18 +52,11 @@ def run_sweep(runs, options, stopping):
         return 0
     make_folder(options.out)
     with _owned(options.out), scratch_folder(options.out) as scratch:
-        try:
-            if options.scheduler and to_do:
-                _try_scheduler(options, scratch, stopping)
-            results = _do(runs, options, stopping, scratch)
-        except Stopped as stopped:
-            stopped.args = (f"{str(stopped).split(';')[0]}; {_GO_ON}",)
-            raise
+        if options.scheduler and to_do:
+            _try_scheduler(options, scratch, stopping)
+        results = _do(runs, options, stopping, scratch)
     print(closing(results, options), flush=True)
     return 0 if all(row["status"] == DONE for row in results.ordered()) else 1
-
-
-_GO_ON = "what has finished is kept: the same command goes on from here."
 
 
 def _do(runs, options, stopping, scratch):
