@@ -1,21 +1,22 @@
-"""Settings of all tests: the notebooks under nbval, and the unit tests in tests/.
+"""Settings of all tests: the notebooks under nbval, and those in tests/.
 
-No test touches the runs of whoever starts it: what is written goes into a temporary
-folder.
+What tests write goes into a temporary folder, and their kernels and processes import
+the helpers of this clone, whichever clone the environment was installed from.
 """
 
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
-_BEFORE = os.environ.get("ARTIFACTS_DIR")
+FOLDER = str(Path(__file__).resolve().parent)
 
 
 def pytest_configure(config):
     os.environ["ARTIFACTS_DIR"] = tempfile.mkdtemp(prefix="artifacts-of-tests-")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{FOLDER}{os.pathsep}{before}" if before else FOLDER
 
 
 def pytest_unconfigure(config):
-    shutil.rmtree(os.environ.pop("ARTIFACTS_DIR"), ignore_errors=True)
-    if _BEFORE:
-        os.environ["ARTIFACTS_DIR"] = _BEFORE
+    shutil.rmtree(os.environ["ARTIFACTS_DIR"], ignore_errors=True)

@@ -1,40 +1,231 @@
-"""Compare parameters: ``python -m helpers.sweep --set epochs=1,5 --set seed=0,1``."""
+"""Compare parameters: ``python -m helpers.sweep --set epochs=1,5 --set seed=0,1,2``.
 
+Each run of the grid is the batch command in a process of its own, on workers that Dask
+starts here or on those of a cluster. Whenever a run ends, ``sweep.csv`` gets its row
+and ``sweep.html`` is made anew; the same command again does only what is missing.
+"""
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import os
+import subprocess
 import sys
+import tempfile
+import time
+import warnings
+from concurrent.futures import CancelledError
+from pathlib import Path
 
-from helpers.batch.guard import guarded
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers import datasets, explained, figures, replacing, runs
+from helpers.parameters import TutorialError
+from helpers.train_and_quantize import OPTIONS, RECIPES, all_parameters
+
+RESULTS = ["dataset_name", "float_accuracy", "float_correct", "int8_accuracy"]
+RESULTS += ["int8_correct", "test_images", "model_bytes", "seconds", "error"]
 
 
 def main(arguments=None):
-    """Do the runs of a grid as the command line says.
+    """Do the runs of a command line, and return what ``sys.exit`` takes."""
+    known = {name: parameter for name, (parameter, _) in all_parameters().items()}
+    known |= {option.name: option for option in OPTIONS if option.name == "recipe"}
+    del known["save_model_name"]  # each run has a name of its own
+    lines = [f"  {p.name}: {p.help} [{p.accepts}; {p.default}]" for p in known.values()]
+    parser = argparse.ArgumentParser(
+        "python -m helpers.sweep",
+        "%(prog)s --set NAME=VALUE,VALUE [--set ...] [options]",
+        description="\n".join(["Run all combinations of [accepted; default]:", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--set", action="append", required=True, help="such as epochs=1,5")
+    add("--workers", type=int, help="runs at a time here [number of cores]")
+    add("--scheduler", help="of a Dask cluster, such as tcp://host:8786")
+    add("--retries", type=int, default=1, help="at once, of a run that failed [1]")
+    add("--out", type=Path, default=runs.REPOSITORY / "sweep", help="folder [sweep/]")
+    options = parser.parse_args(arguments)
+    try:
+        planned = grid(options.set, known)
+    except (TutorialError, OSError) as error:
+        parser.error(str(error))
+    try:
+        return _sweep(planned, options)
+    except TutorialError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on from here.", file=sys.stderr)
+        return 130
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        ``sys.argv[1:]`` unless given.
 
-    Returns
-    -------
-    int
-        Exit status: 0 when every run succeeded, 1 when one failed, 2 when an option is
-        wrong, 128 and the signal's number when stopped.
+def grid(settings, known):
+    """Return the runs that `settings` such as ``epochs=1,5`` ask for, by name.
+
+    Of each it gives the values of all parameters, from which its name follows, and the
+    bytes of the file that the dataset is in, if it is in one.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    return guarded(
-        lambda stopping: _sweep(arguments, stopping),
-        advice="what has finished is kept: the same command goes on from here",
+    axes, files, planned = {}, {}, {}
+    for setting in settings:
+        name, _, texts = setting.partition("=")
+        if name not in known or name in axes:
+            raise TutorialError(
+                f"--set got {setting[:80]!r}, but expected is NAME=VALUE,VALUE, with "
+                f"names, each once, out of {', '.join(known)}."
+            )
+        axes[name] = [known[name].parse(text.strip()) for text in texts.split(",")]
+    for combination in itertools.product(*axes.values()):
+        asked = dict(zip(axes, combination, strict=True))
+        chosen = RECIPES[asked.get("recipe", "default")] | asked
+        values = {name: chosen.get(name, p.default) for name, p in known.items()}
+        if (dataset := values["dataset"]) not in files:
+            path = datasets.file_of(dataset)
+            files[dataset] = Path(path).read_bytes() if path else b""
+        made_from = repr(values | {"recipe": ""}).encode() + files[dataset]
+        run = f"run_{hashlib.sha256(made_from).hexdigest()[:8]}"
+        if run in planned:
+            raise TutorialError(f"--set asks twice for {asked}, but expected is once.")
+        planned[run] = values, files[dataset]
+    return planned
+
+
+def do_run(run, values, data):
+    """Do one run on a Dask worker; return what it found, and its files by path.
+
+    `data` is in the dataset's file, if the worker does not find it itself. Raises
+    `TutorialError` with the batch command's sentence if more failed than the gate.
+    """
+    from dask.distributed import get_worker
+
+    worker, started = get_worker(), time.monotonic()
+    key, flags = worker.get_current_task(), values | {"save_model_name": run}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        place = os.environ | {"ARTIFACTS_DIR": folder}
+        if data:  # reports then hold no path of this machine
+            file = Path(folder, Path(values["dataset"]).name)
+            file.write_bytes(data)
+            place["MNIST_NPZ"], flags["dataset"] = str(file), "auto"
+        command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
+        command += [f"--{name}={value}" for name, value in flags.items()]
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, env=place, **pipes)
+        while process.returncode is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                said = process.communicate(timeout=0.2)[1].decode(errors="replace")
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                process.kill()  # nobody waits for it any more
+        made = Path(folder, run, runs.PUBLISHED)
+        paths = {path.relative_to(made).as_posix(): path for path in made.rglob("*")}
+        paths = {"report.json": Path(folder, run, "06_results.json")} | paths
+        files = {name: p.read_bytes() for name, p in paths.items() if p.is_file()}
+    report = json.loads(files.get("report.json", "{}"))
+    refused = [c["sentence"] for c in report.get("gate", []) if not c["passed"]]
+    if process.returncode and not refused:
+        words = said.strip().rpartition("\n")[2]
+        raise TutorialError(words or f"Its process ended with {process.returncode}.")
+    found = {"status": "gate failed" if refused else "done", "error": " ".join(refused)}
+    for kind in ("float", "int8"):
+        correct, images = (report["accuracy"][kind][n] for n in ("correct", "images"))
+        found[f"{kind}_accuracy"] = round(100 * correct / images, 3)
+        found |= {f"{kind}_correct": correct, "test_images": images}
+    found["dataset_name"] = report["dataset"]["name"]
+    found["model_bytes"] = report["model"]["bytes"]
+    return found | {"seconds": round(time.monotonic() - started, 1)}, files
+
+
+def _sweep(planned, options):
+    out = options.out.resolve()
+    with explained(out):
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(path.read_bytes()) for path in out.glob("runs/*/row.json")]
+    rows = {row["id"]: row for row in rows}
+    ended = {run for run, row in rows.items() if row["status"] != "failed"}
+    left = {run: planned[run] for run in planned if run not in ended}
+    print(f"{len(planned)} runs, {len(planned) - len(left)} of them finished before.")
+    told = [setting.partition("=")[0] for setting in options.set]
+    for run, found, made in _results(left, options) if left else ():
+        row = {"id": run, "status": "", **planned[run][0], **dict.fromkeys(RESULTS)}
+        rows[run] = row = row | found
+        table = pd.DataFrame(list(rows.values()), dtype=object)  # integers stay so
+        with replacing(out / "sweep.csv") as new:
+            table.to_csv(new, index=False)
+        with replacing(out / "sweep.html") as new:
+            new.write_text(page(table), encoding="utf-8")
+        made["row.json"] = json.dumps(row, indent=1).encode()
+        with replacing(out / "runs" / run) as new:  # from now on this run has ended
+            for name, content in made.items():
+                (new / name).parent.mkdir(exist_ok=True)
+                (new / name).write_bytes(content)
+        about = row["error"] or f"{row['int8_accuracy']} % after quantization"
+        about = f"{', '.join(f'{n}={row[n]}' for n in told)}: {row['status']}. {about}"
+        print(about, flush=True)
+    failed = sum(rows[run]["status"] == "failed" for run in planned)
+    print(f"{failed} of {len(planned)} runs failed; see {out / 'sweep.html'}")
+    return 1 if failed else 0
+
+
+def _results(left, options):
+    from dask.distributed import Client, as_completed
+
+    warnings.filterwarnings("ignore", "Sending large graph")  # a dataset, once
+    here = {"n_workers": options.workers, "threads_per_worker": 1, "silence_logs": 50}
+    here["dashboard_address"] = "127.0.0.1:0"  # any free port
+    here["preload"] = ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"]
+    where = {"address": options.scheduler} if options.scheduler else here
+    how = {"retries": options.retries, "pure": False}
+    try:
+        with Client(**where, timeout=10) as client:
+            client.wait_for_workers(1, timeout=60)
+            files = {data for _, data in left.values()}
+            files = {data: client.submit(bytes, data, pure=False) for data in files}
+            jobs = {
+                client.submit(do_run, run, values, files[data], **how): run
+                for run, (values, data) in left.items()
+            }
+            for job in as_completed(jobs):
+                failed = {"status": "failed", "error": str(job.exception())}, {}
+                yield jobs[job], *(failed if job.status == "error" else job.result())
+    except (OSError, ValueError, CancelledError) as error:
+        raise TutorialError(
+            f"The Dask cluster failed ({error}); the same command goes on from here."
+        ) from error
+
+
+def page(table):
+    """Return ``sweep.html``: two charts, a table of what differs, best runs first."""
+    table = table.sort_values("int8_accuracy", ascending=False)
+    names = [name for name in table if table[name].nunique(dropna=False) > 1]
+    told = [name for name in names if name not in ["id", "status", "seed", *RESULTS]]
+    ended = table.dropna(subset="int8_accuracy")
+    labels = [", ".join(map(str, row)) or "all runs" for row in ended[told].to_numpy()]
+    ended = ended.assign(label=labels).astype({"int8_accuracy": float})
+    groups = ended.groupby("label", sort=False)["int8_accuracy"]
+    groups = groups.agg(["mean", "std"]).fillna(0)
+    figure = Figure((7, 5 + len(groups) / 3), layout="constrained")
+    above, below = figure.subplots(2)
+    above.plot(ended["model_bytes"], ended["int8_accuracy"], "o", color=figures.BLUE)
+    above.set(xlabel="bytes of the model", ylabel="int8 accuracy (%)")
+    below.errorbar(groups["mean"], groups.index, None, groups["std"], "o", capsize=4)
+    names_told = ", ".join(told) or "nothing but seeds"
+    below.set(xlabel=f"int8 accuracy (%), mean ± deviation over seeds, by {names_told}")
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    template = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
+    return jinja2.Template(template, autoescape=True).render(
+        chart=base64.b64encode(file.getvalue()).decode(),
+        means=groups.to_dict("index"),
+        table=table[names].fillna("").to_html(index=False, border=0),
     )
 
 
-def _sweep(arguments, stopping):
-    from helpers.sweeps.command_line import parse
-
-    runs, options = parse(arguments)
-
-    from helpers.sweeps.whole import run_sweep
-
-    return run_sweep(runs, options, stopping)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from helpers import sweep  # by its name: workers import it, too
+
+    sys.exit(sweep.main())

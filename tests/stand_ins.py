@@ -1,208 +1,152 @@
-"""Six small notebooks that stand in for the real ones, and a way to run them.
+"""Six small notebooks in place of the real ones, and a folder in which they run.
 
-They use the same parameters cell, artifacts and publishing as the real ones, but take a
-second instead of a minute. Parameters that only they have make things happen: fail,
-wait, die.
+They pass on artifacts and publish as the real ones do, without TensorFlow. Parameters
+that only they have make things happen: fail, wait, die.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from helpers import restore
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-_NAME = 'save_model_name: str = "mnist_cnn"  # name of this run [letters and digits]\n'
-_SEED = "seed: int = 1  # where random numbers start [0 to 1000]\n"
-NAMES = ["01_load", "02_scale", "03_create", "04_train", "05_quantize", "06_test"]
-
-_REPORT = """import json
+SCRIPT = "<script>document.body.dataset.pad = 1 < 2 && 'ready';</script>"
+NAME = 'save_model_name: str = "mnist_cnn"  # name of this run [letters and digits]\n'
+SEED = "seed: int = 1  # start of all random numbers [0 to 255]\n"
+# Stem, then cells divided by ---; the first is the parameters cell.
+NOTEBOOKS = r"""=== 01_load
+NAME dataset: str = "auto"  # where images come from [auto or a path]
+---
+left_over = 1
+os.getpid()
+---
+run.save("01_dataset.npz", {"images": np.arange(5) ** 2})
+=== 02_preprocess
+NAME pixel_scale: float = 128.0  # what pixels are divided by [1.0 to 255.0]
+---
+images = run.load("01_dataset.npz")["images"]
+run.save("02_preprocessed.npz", {"images": images / pixel_scale})
+=== 03_create
+NAME SEED ---
+os.getpid(), "left_over" in globals()
+---
+run.save("03_model.json", {"seed": seed})
+=== 04_train
+NAME SEED batch_size: int = 64  # images per step [1 to 4096]
+augment: bool = True  # vary the training images at random
+learning_rate: float = 0.005  # size of a step [0.000001 to 1.0]
+wait: float = 0.0  # seconds that it takes [0.0 to 1000.0]
+mishap: str = "none"  # what goes wrong [none, fail or die]
+---
+batch_size, augment, learning_rate, seed
+---
+run.load("02_preprocessed.npz"), run.load("03_model.json")
+print("Epoch 1/2\n9/9 - 1s - accuracy: 0.5 - loss: 1.5\nEpoch 2/2")
+time.sleep(wait)
+if mishap == "fail":
+    raise ValueError("asked to fail\nin two lines")
+if mishap == "die":
+    os.kill(os.getpid(), 9)
+run.save("04_results.json", {"seed": seed})
+=== 05_quantize
+NAME ---
+seed = run.load("04_results.json")["seed"]
+run.save("05_candidate.tflite", bytes(range(256)) * 40 + bytes([seed]))
+=== 06_test
+NAME notice: str = ""  # what to say about the dataset [any text]
+after: int = 971  # right answers of 1,000 [0 to 1000]
+---
+model = run.load("05_candidate.tflite")
+sentence = f"{after} of 1,000 are right, where 960 are expected."
+before, now = ({"correct": right, "images": 1000} for right in (970, after))
 report = {
-    "name": save_model_name,
-    "dataset": {"name": "stand-in", "notice": notice, "train_images": 4000,
-                "test_images": 100},
-    "accuracy": {"float": {"correct": 97, "images": 100},
-                 "board": {"correct": 96, "images": 100}},
-    "board_runtime": {"name": "a runtime", "is_board_runtime": True},
-    "model": {"bytes": 25030, "operators": ["CONV_2D", "SOFTMAX"],
-              "arena_bytes": 9920, "recommended_arena_bytes": 12288},
+    "dataset": {"name": "squares", "train_images": 60, "notice": notice},
+    "accuracy": {"float": before, "int8": now},
+    "runtime": {"name": "a runtime"},
+    "model": {"bytes": len(model), "arena_used": 900, "arena_recommended": 1000},
+    "gate": [{"name": "accuracy", "passed": after >= 960, "sentence": sentence}],
 }
-run.publish({"model.tflite": candidate, "report.json": json.dumps(report).encode()})"""
+run.save("06_results.json", report)
+---
+if after < 960:
+    raise helpers.parameters.TutorialError(sentence)
+files = {f"{run.name}_int8.tflite": model, "report.json": json.dumps(report).encode()}
+run.publish(files | {"himax_we1_evb/model_data.cc": b"//" + model})
+"""
+NOTEBOOKS = NOTEBOOKS.replace("NAME ", NAME).replace("SEED ", SEED)
+CELLS = dict(part.split("\n", 1) for part in NOTEBOOKS.split("=== ")[1:])
 
-_CELLS = {
-    "01_load": (
-        _NAME
-        + 'text: str = "plain"  # a text that the notebook prints [any text]\n'
-        + "dataset: str = 'auto'  # where images would be from [auto or a path]\n",
-        [
-            "import numpy as np",
-            "print(text)",
-            "run.save_arrays('01_dataset.npz', images=np.arange(10))",
-        ],
-    ),
-    "02_scale": (
-        _NAME + "pixel_scale: float = 128.0  # what pixels are divided by [1 to 255]\n",
-        [
-            "images = run.load_arrays('01_dataset.npz')['images']",
-            "run.save_arrays('02_scaled.npz', images=images / pixel_scale)",
-            "images.sum()",
-        ],
-    ),
-    "03_create": (_NAME + _SEED, ["run.save_bytes('03_model.keras', bytes([seed]))"]),
-    "04_train": (
-        _NAME
-        + _SEED
-        + "epochs: int = 5  # passes over the training set [1 to 1000]\n"
-        + "augment: bool = True  # whether to vary the pictures [True or False]\n"
-        + "learning_rate: float = 0.005  # size of a step [1e-7 to 1]\n"
-        + "wait: float = 0.0  # how long it takes, in seconds [0 to 1000]\n"
-        + "mishap: str = 'none'  # what goes wrong [none, fail, die or tensorflow]\n",
-        [
-            "import time\nfrom helpers.learn.progress import Progress",
-            "scaled = run.load_arrays('02_scaled.npz')\n"
-            "model = run.load_bytes('03_model.keras')",
-            "with Progress(10, 'batches', 'epoch 1') as progress:\n"
-            "    for batch in range(10):\n"
-            "        time.sleep(wait / 10)\n"
-            "        progress.update(batch + 1)",
-            "# The cell that fails\n"
-            "if mishap == 'fail':\n"
-            "    raise ValueError('asked to fail\\nin two lines')",
-            "if mishap == 'die':\n    import os\n    os.kill(os.getpid(), 9)",
-            "if mishap == 'tensorflow':\n"
-            "    import importlib\n"  # out of sight: other runs must not warm it
-            "    from helpers.quiet import quiet\n"
-            "    with quiet():\n"
-            "        keras = importlib.import_module('keras')\n"
-            "    import numpy as np\n"
-            "    layers = [keras.Input((500,)), keras.layers.Dense(9)]\n"
-            "    model = keras.Sequential(layers)\n"
-            "    model.compile('sgd', 'mse')\n"
-            "    run.save_bytes('04_begun.txt', b'training')\n"
-            "    zeros = np.zeros((20000, 500)), np.zeros((20000, 9))\n"
-            "    model.fit(*zeros, epochs=1000, verbose=0)",
-            "run.save_json('04_history.json', {'epochs': epochs})",
-        ],
-    ),
-    "05_quantize": (
-        _NAME,
-        [
-            "run.load_json('04_history.json')",
-            "run.save_bytes('05_candidate.tflite', b'abc')",
-        ],
-    ),
-    "06_test": (
-        _NAME + "notice: str = ''  # what to say about the dataset [any text]\n",
-        ["candidate = run.load_bytes('05_candidate.tflite')", _REPORT],
-    ),
-}
+
+def model(seed):
+    """Return the bytes of the model that a run with this seed publishes."""
+    return bytes(range(256)) * 40 + bytes([seed])
+
+
+def published(run_folder):
+    """Return what a run has published, by path, each file checked by SHA256SUMS."""
+    folder = run_folder / "published"
+    restore(folder)  # as the next run does
+    paths = [path for path in folder.rglob("*.*") if path.is_file()]
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+    sums = [f"{hashlib.sha256(files[path]).hexdigest()}  {path}" for path in files]
+    assert sorted(sums) == sorted((folder / "SHA256SUMS").read_text().splitlines())
+    return files
 
 
 def write(folder):
-    """Write the six notebooks into `folder` and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (parameters, sources) in _CELLS.items():
-        cells = [
-            new_markdown_cell(f"# Stand-in for {name}\n\nWith $x^2$, a formula."),
-            new_code_cell("from helpers.artifacts import open_run"),
-            new_code_cell(parameters.strip(), metadata={"tags": ["parameters"]}),
-            new_code_cell(f"run = open_run('{name}', globals())"),
-            new_markdown_cell("## What it does"),
-            *map(new_code_cell, sources),
-        ]
-        for number, cell in enumerate(cells):
-            cell.id = f"cell-{number}"
+    """Write the six notebooks into `folder`."""
+    folder.mkdir(parents=True)
+    for stem, text in CELLS.items():
+        parameters, *sources = text.split("---\n")
+        imports = "import json, os, time\nimport helpers\nimport numpy as np"
+        opening = f'run = helpers.runs.open("{stem}", globals())'
+        codes = [imports, parameters.strip(), opening, *sources]
+        cells = [new_markdown_cell(f"# Stand-in {stem}"), *map(new_code_cell, codes)]
+        cells[2].metadata["tags"] = ["parameters"]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
-        nbformat.write(notebook, folder / f"{name}.ipynb")
-    return folder
+        nbformat.write(notebook, folder / f"{stem}.ipynb")
 
 
-@dataclass
 class House:
-    """A place with stand-in notebooks where commands can run.
+    """A folder with stand-in notebooks and artifacts of its own."""
 
-    Attributes
-    ----------
-    folder : Path
-    prefix : tuple of str
-        Words before the command, such as those of a program that takes rights away.
-    """
+    def __init__(self, folder):
+        self.folder, self.artifacts = folder, folder / "artifacts"
+        self.run = self.artifacts / "mnist_cnn"
+        write(folder / "notebooks")
+        # An optional library of jsonschema that takes a second to load.
+        (folder / "rfc3987_syntax.py").write_text("raise ImportError")
 
-    folder: Path
-    prefix: tuple = ()
+    def start(self, *arguments, stderr=subprocess.PIPE):
+        """Start the batch command and return its process."""
+        places = {"NOTEBOOKS_DIR": self.folder / "notebooks", "PYTHONPATH": REPOSITORY}
+        places["ARTIFACTS_DIR"] = self.artifacts
+        command = [sys.executable, "-m", "helpers.train_and_quantize", *arguments]
+        options = {"cwd": self.folder, "stdout": subprocess.PIPE, "text": True}
+        environment = os.environ | {name: str(path) for name, path in places.items()}
+        return subprocess.Popen(command, env=environment, stderr=stderr, **options)
 
-    @property
-    def artifacts(self):
-        return self.folder / "artifacts"
-
-    @property
-    def run(self):
-        return self.artifacts / "mnist_cnn"
-
-    def start(
-        self,
-        *arguments,
-        module="helpers.train_and_quantize",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **environment,
-    ):
-        """Start a command and return its process."""
-        variables = {
-            "NOTEBOOKS_DIR": str(self.folder / "notebooks"),
-            "ARTIFACTS_DIR": str(self.artifacts),
-            "PYTHONPATH": str(REPOSITORY),
-        }
-        return subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", module, *arguments],
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
-            encoding="utf-8",
-            cwd=self.folder,
-            env=os.environ | variables | environment,
-        )
-
-    def command(self, *arguments, **options):
-        """Run a command to its end: returncode, stdout and stderr."""
-        process = self.start(*arguments, **options)
-        output, errors = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(
-            arguments, process.returncode, output, errors
-        )
-
-    def wait_for(self, path, seconds=60):
-        """Wait until a file of the run is there."""
-        deadline = time.monotonic() + seconds
-        while not (self.run / path).exists():
-            assert time.monotonic() < deadline, f"{path} did not appear"
-            time.sleep(0.02)
-
-    def executed(self, name):
-        """Return an executed notebook."""
-        path = self.run / "notebooks" / f"{name}.ipynb"
-        return nbformat.read(path, as_version=4)
+    def command(self, *arguments):
+        """Run the batch command to its end: returncode, stdout and stderr."""
+        process = self.start(*arguments)
+        said = process.communicate(timeout=300)
+        assert "Traceback" not in "".join(said), said
+        return subprocess.CompletedProcess(arguments, process.returncode, *said)
 
     def processes(self):
-        """Return the ids of the processes that belong to this house."""
-        import psutil
-
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("ARTIFACTS_DIR") == str(self.artifacts):
-                    found.append(process.pid)
-            except (psutil.Error, OSError):
-                continue
+        """Return the processes of this house that do not end within five seconds."""
+        deadline, found = time.monotonic() + 5, [0]
+        while found and time.monotonic() < deadline:
+            time.sleep(0.1)
+            found = [p.info["environ"] or {} for p in psutil.process_iter(["environ"])]
+            found = [e for e in found if e.get("ARTIFACTS_DIR") == str(self.artifacts)]
         return found
-
-
-def house(folder):
-    """Return a house in `folder` with its notebooks written."""
-    write(folder / "notebooks")
-    return House(folder)

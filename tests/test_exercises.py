@@ -1,137 +1,93 @@
-"""Every checker on the solution, the untouched stub and typical wrong answers."""
+"""Every checker accepts the solution, and says what is wrong with typical answers."""
 
+import json
 import re
 
-import nbformat
 import numpy as np
 import pytest
 
-from helpers.learn import exercises
-from helpers.parameters import notebook_paths
+from helpers import exercises, quantization
+from helpers.runs import NOTEBOOKS
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 8, 1])
-PREDICTIONS = np.array([0, 1, 2, 3, 4, 3, 6, 7, 8, 9, 8, 8, 8, 1])
-
-WRONG = {
-    "accuracy": {
-        "lambda p, t: np.mean(p == t)": "as a fraction",
-        "lambda p, t: np.sum(p == t)": "divide by how many",
-        "lambda p, t: 100 * np.mean(p != t)": "wrong answers",
-        "lambda p, t: p == t": "an array",
-        "lambda p, t: undefined": "NameError",
-    },
-    "to_board_bytes": {
-        "lambda i: i.astype(np.int8)": "without subtracting",
-        "lambda i: (i - np.uint8(128))": "wrapped around",
-        "lambda i: (i.astype(np.int16) - 127).clip(-128, 127).astype(np.int8)": "127",
-        "lambda i: i.astype(np.float32) - 128": "float32",
-        "lambda i: (i.astype(np.int16) - 128).astype(np.int8).ravel()": "shape",
-    },
-    "same_padding": {
-        "lambda f: f // 2 + 1": "would become",
-        "lambda f: f - 1": "would become",
-        "lambda f: f / 2": "would become",
-    },
-    "depthwise_parameters": {
-        "lambda f, c: f * f * c": "biases are missing",
-        "lambda f, c: f * f * c * c + c": "mixes all channels",
-        "lambda f, c: f * f * c + 1": "not one for all",
-    },
-    "cross_entropy": {
-        "lambda z, t: np.log(np.exp(z)[t] / np.exp(z).sum())": "sign",
-        "lambda z, t: -np.log(np.exp(z)[t] / np.exp(z).sum())": "overflows",
-        "lambda z, t: -np.log10(np.exp(z)[t] / np.exp(z).sum())": "natural logarithm",
-        "lambda z, t: np.exp(z)[t] / np.exp(z).sum()": "minus its logarithm",
-    },
-    "convolution_bytes": {
-        "lambda f, a, b: f * f * a * b": "biases are missing",
-        "lambda f, a, b: f * f * a * b + b": "four bytes",
-        "lambda f, a, b: 4 * (f * f * a * b + b)": "one byte each",
-    },
-    "weakest_digit": {
-        "lambda t, p: 9": "more images",
-        "lambda t, p: 0": "least often",
-        "lambda t, p: np.array([9, 8])": "one digit",
-    },
-    "read_answer": {
-        "lambda o: int(np.max(o))": "index of the largest",
-        "lambda o: int(np.argmax(o))": "below one half",
-        "lambda o: int(np.argmax(o)) if o.max() >= 0 else -1": "not above",
-    },
-}
-MORE_ARGUMENTS = {"weakest_digit": (LABELS, PREDICTIONS)}
-CASES = [(n, code, hint) for n, cases in WRONG.items() for code, hint in cases.items()]
+PREDICTIONS = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9, 8, 8, 8, 1])
+TRIED = """
+accuracy: lambda p, t: np.mean(p == t)  # fraction of 1
+accuracy: lambda p, t: np.sum(p == t)  # divide by how many
+accuracy: lambda p, t: p == t  # an array of shape (4,)
+accuracy: lambda p, t: undefined  # NameError
+accuracy: lambda p, t: None  # returns None
+to_board_bytes: lambda i: (i ^ 0x80).view(np.int8)  # Right!
+to_board_bytes: lambda i: i.astype(np.int8)  # nothing was subtracted
+to_board_bytes: lambda i: i - np.uint8(128)  # wrapped around
+to_board_bytes: lambda i: i.astype(np.float32) - 128  # Its type is float32
+same_padding: lambda f: f // 2 + 1  # For F = 1 it returns 1, but 0 is expected. Solve
+same_padding: lambda f: f - 1  # For F = 3 it returns 2, but 1 is expected. Solve
+depthwise_parameters: lambda f, c: f * f * c  # biases are missing
+depthwise_parameters: lambda f, c: f * f * c * c + c  # mixes all channels
+sgd_step: lambda w, g, rate: w + rate * g  # uphill
+sgd_step: lambda w, g, rate: w - g  # learning rate is missing
+sgd_step: lambda w, g, rate: w - rate  # gradient is missing
+sgd_step: lambda w, g, rate: w - rate * abs(g)  # larger weight
+cross_entropy: lambda z, t: np.log(np.exp(z)[t] / np.exp(z).sum())  # sign
+cross_entropy: lambda z, t: -np.log(np.exp(z)[t] / np.exp(z).sum())  # largest logit
+cross_entropy: lambda z, t: -np.log10(np.exp(z)[t] / np.exp(z).sum())  # natural log
+cross_entropy: lambda z, t: np.log(np.exp(z).sum()) - z.max()  # Use the label
+convolution_bytes: lambda f, a, b: f * f * a * b  # biases are missing
+convolution_bytes: lambda f, a, b: f * f * a * b + b  # four bytes
+convolution_bytes: lambda f, a, b: 4 * (f * f * a * b + b)  # one byte each
+weakest_digit: lambda t, p: 5  # Right!
+weakest_digit: lambda t, p: 9  # more images
+weakest_digit: lambda t, p: 0  # least often
+weakest_digit: lambda t, p: 8  # group by the true digit
+weakest_digit: lambda t, p: p.fill(5)  # returns None
+read_answer: lambda o: int(np.max(o))  # index of the largest
+read_answer: lambda o: int(np.argmax(o))  # below one half
+read_answer: lambda o: int(np.argmax(o)) if o.max() >= 0 else -1  # not above
+calibration_set: lambda i, s: np.full((9, 28, 28, 1), -1, np.float32)  # scale as for
+calibration_set: lambda i, s: i[:100].astype(np.float32)  # its input scale is
+"""
+TRIED = re.findall(r"(\w+): (.+?)  # (.+)", TRIED)
 
 
-def verdict(name, function, capsys):
-    more = MORE_ARGUMENTS.get(name, ())
-    getattr(exercises, f"check_{name}")(function, *more)
-    return capsys.readouterr().out
-
-
-def functions_in(kind):
-    """Return the functions of all stubs or of all solutions, from the notebooks."""
+def in_notebooks(pattern):
+    """Return the functions that `pattern` finds in the notebooks, by name."""
     found = {}
-    for path in notebook_paths():
-        for cell in nbformat.read(path, 4).cells:
-            source = cell.source
-            if kind == "stub" and "return ...\n" not in source + "\n":
-                continue
-            if kind == "solution":
-                blocks = re.findall(r"```python\n(.*?)```", source, re.S)
-                source = "\n".join(blocks) if "<details>" in source else ""
-            source = source.split("\nexercises.")[0]
-            namespace = {"np": np}
-            exec(source, namespace)  # our own notebooks
-            found |= {k: v for k, v in namespace.items() if callable(v)}
+    for path in sorted(NOTEBOOKS.glob("0*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for source in re.findall(pattern, "".join(cell["source"]), re.S):
+                exec(source, {"np": np}, found)  # our own notebooks
     return found
 
 
-STUBS, SOLUTIONS = functions_in("stub"), functions_in("solution")
+STUBS = in_notebooks(r"^def \w+\([^)]*\):\n    return \.\.\.\n")
+SOLUTIONS = in_notebooks(r"(?<=```python\n)def .*?(?=```)")
+NAMES = [name.removeprefix("check_") for name in dir(exercises) if "check_" in name]
 
 
-def test_every_stub_has_a_solution_and_wrong_answers():
-    assert set(STUBS) == set(SOLUTIONS) == {*WRONG, "calibration_set"}
-    assert all(len(cases) >= 2 for cases in WRONG.values())
+@pytest.fixture
+def verdict(capsys, trained, sample):
+    def check(name, function):
+        more = {"weakest_digit": (LABELS, PREDICTIONS)}.get(name, ())
+        if name == "calibration_set":
+            more = quantization.deployed_graph(trained()), sample
+        getattr(exercises, f"check_{name}")(function, *more)
+        (line,) = capsys.readouterr().out.splitlines()
+        return line
+
+    return check
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_checker_untouched_stub_says_not_tried(name, capsys):
-    assert verdict(name, STUBS[name], capsys).strip() == exercises.UNTOUCHED
+@pytest.mark.parametrize("name", NAMES)
+def test_checker_solution_in_the_notebook_is_right_and_its_stub_untried(name, verdict):
+    assert verdict(name, SOLUTIONS[name]) == "Right!"
+    assert verdict(name, STUBS[name]) == exercises.UNTOUCHED
+    assert sum(tried == name for tried, *_ in TRIED) >= 2
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_checker_solution_is_right(name, capsys):
-    assert verdict(name, SOLUTIONS[name], capsys).strip() == "Right!"
-
-
-@pytest.mark.parametrize(("name", "code", "hint"), CASES)
-def test_checker_wrong_answer_says_what_is_wrong(name, code, hint, capsys):
-    answer = eval(code, {"np": np})  # the cases above
-    found = verdict(name, answer, capsys)
-    assert found.startswith("Not yet. ")
-    assert hint in found
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("solution", "Right!"),
-        ("stub", exercises.UNTOUCHED),
-        ("lambda i, s: np.full((10, 28, 28, 1), -1, np.float32)", "input scale is"),
-        ("lambda i, s: i[:100].astype(np.float32)", "input scale is"),
-        ("lambda i, s: i[:0] / s", "no image"),
-        ("lambda i, s: i[:100, :, :, 0] / s", "expected are images"),
-    ],
-)
-def test_calibration_checker(code, expected, trained, sample, capsys):
-    from helpers.learn.deployed_graph import deployed_graph
-
-    functions = {"solution": SOLUTIONS, "stub": STUBS}
-    if code in functions:
-        answer = functions[code]["calibration_set"]
-    else:
-        answer = eval(code, {"np": np})
-    data = {**sample, "pixel_scale": np.float32(128)}
-    exercises.check_calibration_set(answer, deployed_graph(trained(), "conv"), data)
-    assert expected in capsys.readouterr().out
+@pytest.mark.parametrize("name, code, expected", TRIED)
+def test_checker_wrong_answer_says_what_is_wrong(name, code, expected, verdict):
+    found = verdict(name, eval(code))
+    assert expected in found
+    assert found.startswith("Not yet. ") != (expected == "Right!")
+    assert PREDICTIONS[0] == 0, "an answer has changed its arguments"

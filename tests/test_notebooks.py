@@ -1,135 +1,189 @@
-"""The notebooks in all the ways in which people run them, besides plain nbval."""
+"""What every stored notebook keeps to, and that each rule notices who breaks it."""
 
-import json
-import os
-import subprocess
-import sys
+import copy
+import re
+import statistics
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from helpers.paths import NOTEBOOKS, REPOSITORY
+import helpers
 
-FIRST, SECOND = (
-    NOTEBOOKS / "01_load_dataset.ipynb",
-    NOTEBOOKS / "02_preprocess_data.ipynb",
-)
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+API = "https://www.tensorflow.org/api_docs/python/tf/"
+LINKED = """keras/datasets/mnist/load_data keras/Sequential keras/Sequential#add
+keras/layers/Conv2D keras/layers/MaxPool2D keras/layers/Dense keras/Model#summary
+keras/Model#compile keras/Model#fit keras/Model#evaluate lite/TFLiteConverter
+lite/TFLiteConverter#convert lite/Interpreter lite/Interpreter#get_input_details
+lite/Interpreter#get_output_details data/Dataset data/Dataset#from_tensor_slices
+data/Dataset#shuffle data/Dataset#batch keras/metrics/SparseCategoricalAccuracy
+lite/Interpreter#set_tensor cast lite/Interpreter#get_tensor
+keras/metrics/SparseCategoricalAccuracy#update_state"""
 
 
-def run(command, artifacts, **environment):
-    """Run ``python -m <command>`` with its artifacts in a folder of the test."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
-        cwd=environment.pop("cwd", REPOSITORY),
-        env=kept | {"ARTIFACTS_DIR": str(artifacts)} | environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=500,
-        check=False,
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text_of(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    return "\n\n".join(cell.source for cell in cells)
+
+
+def problems(notebook):
+    """Return a sentence for each rule that a notebook breaks."""
+    return [sentence for rule in RULES for sentence in rule(notebook)]
+
+
+def executed_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"cells were executed as {counts}, expected 1 to {len(counts)}"
+    if not any(cell.outputs for cell in code_cells(notebook)):
+        yield "its outputs were cleared: a comparison with nothing cannot fail"
+
+
+def outputs_are_clean(notebook):
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        for output in cell.outputs:
+            text = str({**output.get("data", {}), "image/png": "", "text/html": ""})
+            text += output.get("text", "")
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"cell {number} has an error or a warning in its output"
+            if re.search(r"0x[0-9a-f]{9,}|/home/|/tmp/|/work|[A-Z]:\\", text):
+                yield f"cell {number} has an address or a path of a machine"
+
+
+def cells_are_short(notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    if max(lengths) > 20:
+        yield f"a code cell has {max(lengths)} lines, 20 are the most"
+    if statistics.median(lengths) > 5:
+        yield f"the median code cell has {statistics.median(lengths)} lines"
+
+
+def metadata_is_minimal(notebook):
+    extra = {key for cell in notebook.cells for key in cell.metadata} - {"tags"}
+    extra |= set(notebook.metadata) - {"kernelspec", "language_info"}
+    if extra:
+        yield f"its metadata holds {sorted(extra)}"
+
+
+def frame_is_complete(notebook):
+    text = text_of(notebook)
+    first = notebook.cells[0].source
+    if not first.startswith("# ") or len(re.findall(r"^# ", text, re.M)) != 1:
+        yield "it does not begin with its only heading of the first level"
+    wanted = "**Notebook", "**What you will make", "**What you need", "**Time:**"
+    ending = "## What you made", "**In practice.**", "**Further reading**", "**Next:**"
+    for part in wanted + ending:
+        if part not in (first if part in wanted else text):
+            yield f"there is no {part}"
+    links = text.partition("**Further reading**")[2].partition("**Next:**")[0]
+    if links.count("](") > 7:
+        yield "more than a handful of links for further reading"
+
+
+def figures_have_captions(notebook):
+    number, wanted = notebook.cells[0].source.split("**Notebook ")[1][0], 1
+    for cell, below in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        outputs = cell.get("outputs", [])
+        is_figure = any("image/png" in o.get("data", {}) for o in outputs)
+        if is_figure or "draw_digit.pad" in cell.source:
+            caption = f"*Figure {number}.{wanted}. "
+            if below is None or not below.source.startswith(caption):
+                yield f"a figure is not followed by {caption}"
+            wanted += 1
+
+
+def helpers_exist(notebook):
+    for cell in code_cells(notebook):
+        if "from helpers" in cell.source:
+            yield "it imports names from helpers; say helpers.<file>.<name>"
+        for file, name in re.findall(r"helpers\.(\w+)\.(\w+)", cell.source):
+            if not hasattr(getattr(helpers, file), name):
+                yield f"helpers.{file} has no {name}"
+
+
+def links_lead_somewhere(notebook):
+    for target in re.findall(r"\]\(([^)#]+\.(?:ipynb|png))", text_of(notebook)):
+        if not (FOLDER / target).exists():
+            yield f"{target} does not exist"
+
+
+RULES = [
+    executed_in_order,
+    outputs_are_clean,
+    cells_are_short,
+    metadata_is_minimal,
+    frame_is_complete,
+    figures_have_captions,
+    helpers_exist,
+    links_lead_somewhere,
+]
+
+
+def say(text, **kind):
+    """Return what makes the second code cell print `text`."""
+    return lambda notebook: code_cells(notebook)[1].outputs.append(
+        nbformat.v4.new_output("stream", text=text, **kind)
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
 
 
-def no_network(folder):
-    """Return an environment in which MNIST cannot be had: no copy, no network."""
-    nowhere = "http://127.0.0.1:9/mnist.npz"
-    return {"MNIST_NPZ": "", "KERAS_HOME": str(folder / "keras"), "MNIST_URL": nowhere}
+def edit(place, old, new):
+    """Return what replaces `old` by `new` in the cell at `place`."""
+
+    def change(notebook):
+        cell = notebook.cells[place]
+        assert old in cell.source
+        cell.source = cell.source.replace(old, new)
+
+    return change
 
 
-@pytest.mark.skipif(
-    "MNIST_NPZ" not in os.environ,
-    reason="the notebooks run on the sample already; let MNIST_NPZ name mnist.npz",
-)
-def test_notebooks_sample_and_no_board_runtime_pass_nbval(tmp_path):
-    """All six without a network and without tflite-micro, compared strictly."""
-    out = run(
-        ["pytest", "-q", "-p", "no:cacheprovider", "notebooks"],
-        tmp_path,
-        BOARD_RUNTIME="litert",
-        **no_network(tmp_path),
-    )
-    assert " passed" in out and "failed" not in out
-    reports = list(tmp_path.glob("**/report.json"))
-    assert not reports  # nbval's own folder is removed after it
+BROKEN = {
+    "cleared": lambda nb: [cell.outputs.clear() for cell in code_cells(nb)],
+    "counts": lambda nb: code_cells(nb)[0].update(execution_count=2),
+    "warning": say("Warning: …", name="stderr"),
+    "path": say("saved /home/someone/file"),
+    "long": edit(2, "import", "\n" * 21 + "import"),
+    "metadata": lambda nb: nb.cells[1].metadata.update(collapsed=True),
+    "no time": edit(0, "**Time:**", "Time:"),
+    "no such helper": edit(2, "figures.use_style", "figures.draw_nothing"),
+    "link": edit(0, "02_preprocess_data", "02_nowhere"),
+    "caption": lambda nb: [
+        cell.update(source=cell.source.replace("*Figure 1.2.", "*Figure 1.3."))
+        for cell in nb.cells
+    ],
+}
 
 
-@pytest.fixture(scope="module")
-def first_artifacts(tmp_path_factory):
-    """Return a folder, with spaces in its name, in which notebook 1 has been run."""
-    folder = tmp_path_factory.mktemp("a folder with spaces")
-    out = folder / "out 01.ipynb"
-    run(["papermill", FIRST, out, "-p", "dataset", "mnist_5k"], folder, cwd=folder)
-    assert (folder / "mnist_cnn" / "01_dataset.npz").exists()
-    return folder
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_notebook_keeps_every_rule(path):
+    assert problems(read(path)) == []
 
 
-def test_notebook_papermill_parameters_are_used(first_artifacts):
-    out = first_artifacts / "out 02.ipynb"
-    run(["papermill", SECOND, out, "-p", "pixel_scale", "1.0"], first_artifacts)
-    manifest = first_artifacts / "mnist_cnn" / "02_preprocessed.npz.json"
-    assert json.loads(manifest.read_text())["parameters"]["pixel_scale"] == 1.0
+@pytest.mark.parametrize("broken", BROKEN)
+def test_rule_notices_who_breaks_it(broken):
+    notebook = copy.deepcopy(read(PATHS[0]))
+    BROKEN[broken](notebook)
+    assert problems(notebook)
 
 
-def test_notebook_jupyter_execute_runs(first_artifacts):
-    run(["jupyter", "execute", SECOND], first_artifacts, cwd=first_artifacts)
+def test_every_call_of_the_original_is_linked():
+    everything = "".join(text_of(read(path)) for path in PATHS)
+    assert [page for page in LINKED.split() if f"{API}{page})" not in everything] == []
 
 
-def test_notebook_nbconvert_execute_makes_page(first_artifacts):
-    folder = ["--output-dir", first_artifacts]
-    command = ["nbconvert", "--to", "html", "--execute", SECOND, *folder]
-    run(["jupyter", *command], first_artifacts, cwd=first_artifacts)
-    page = (first_artifacts / "02_preprocess_data.html").read_text(encoding="utf-8")
-    assert "Figure 2.3" in page and "Traceback" not in page
-
-
-def test_batch_changed_parameters_folder_with_spaces(tmp_path):
-    """All six on the sample, from another folder, with another name and values."""
-    folder = tmp_path / "another folder"
-    folder.mkdir()
-    flags = "--save-model-name=my-model --dataset=mnist_5k --epochs=4 --seed=3"
-    flags += (
-        " --batch-size=32 --head=dense --calibration-images=50 --max-accuracy-drop=3"
-    )
-    out = run(
-        ["helpers.train_and_quantize", *flags.split()],
-        folder,
-        cwd=folder,
-        PYTHONPATH=str(REPOSITORY),
-    )
-    published = folder / "my-model" / "published"
-    report = json.loads((published / "report.json").read_text())
-    parameters = report["parameters"]
-    assert parameters["epochs"] == 4 and parameters["batch_size"] == 32
-    assert parameters["seed"] == 3 and parameters["calibration_images"] == 50
-    operators = ["CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D"]
-    assert report["model"]["operators"] == operators
-    accuracy = report["accuracy"]
-    for kind in ("float", "litert", "board"):
-        assert accuracy[kind]["correct"] / accuracy[kind]["images"] > 0.9
-    assert (published / "my-model_int8.tflite").stat().st_size <= 22_900
-    assert "5,000 images" in out and "FULLY_CONNECTED" in out
-    assert Path(folder, "my-model", "report", "index.html").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("MNIST_NPZ"),
-    reason="needs full MNIST: let MNIST_NPZ name mnist.npz",
-)
-def test_batch_full_mnist_defaults_reach_their_floors(tmp_path):
-    run(["helpers.train_and_quantize"], tmp_path)
-    report = json.loads((tmp_path / "mnist_cnn/published/report.json").read_text())
-    assert report["dataset"]["name"] == "MNIST"
-    shares = {k: v["correct"] / v["images"] for k, v in report["accuracy"].items()}
-    assert shares["float"] >= 0.988 and shares["board"] >= 0.987
-    assert shares["float"] - shares["board"] <= 0.0015
-    assert report["model"]["bytes"] <= 25_300
-    if report["board_runtime"]["is_board_runtime"]:
-        assert report["model"]["arena_bytes"] <= 10_300
-    rows = report["camera"]
-    camera = {row["effect"]: row["correct"] / row["images"] for row in rows}
-    assert camera["Shifted 3 px diagonally"] >= 0.93  # of 1,000 images only
-    assert camera["Inverted, polarity fixed"] == camera["As in the test set"]
+def test_parameter_of_two_notebooks_is_declared_alike():
+    seen = {}
+    for path in PATHS:
+        for name, parameter in helpers.parameters.declared(path).items():
+            assert seen.setdefault(name, parameter) == parameter
+    assert {"save_model_name", "epochs", "batch_size", "head"} <= set(seen)

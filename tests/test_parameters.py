@@ -1,318 +1,115 @@
-"""Parameters: what a notebook declares, what it accepts, and that nothing is run."""
+"""Parameters: what a line declares, which values are accepted, which names are safe."""
 
-import json
-import math
+import ast
+import re
 
 import nbformat
+import papermill
 import pytest
-from hypothesis import example, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
 
-from helpers.errors import TutorialError
-from helpers.parameters import (
-    LONGEST_TEXT,
-    Parameter,
-    check_parameters,
-    notebook_parameters,
-    notebook_path,
-    notebook_paths,
-)
-from helpers.paths import REPOSITORY, artifacts_root, check_name, shorten
+from helpers import runs
+from helpers.parameters import Parameter, TutorialError, check_name, declared
+from helpers.train_and_quantize import RECIPES, all_parameters
 
-NOTEBOOKS = notebook_paths()
-DECLARED = {
-    name: parameter
-    for notebook in NOTEBOOKS
-    for name, parameter in notebook_parameters(notebook).items()
-}
-HOSTILE = [
-    float("nan"),
-    float("inf"),
-    -float("inf"),
-    -0.0,
-    10**400,
-    -(10**400),
-    10**5000,
-    [10**5000],
-    [[[[]]]],
-    [1] * 10**6,
-    {"a": [1]},
-    None,
-    True,
-    b"bytes",
-    1 + 2j,
-    "",
-    "a" * 10**6,
-    "__import__('os').system('touch hacked')",
-    "\0",
-    "\ud800",
-    "'\"\\\n\r\t{}{name}%s$(x)`x`",
-    object(),
-    type,
+KINDS = [
+    Parameter("epochs", int, 5, "passes", "1 to 1000"),
+    Parameter("free", int, 5, "any whole number"),
+    Parameter("rate", float, 0.005, "size of a step", "0.000001 to 1.0"),
+    Parameter("free", float, 0.5, "any number"),
+    Parameter("augment", bool, True, "vary the images"),
+    Parameter("head", str, "conv", "last layer", "conv or dense"),
+    Parameter("dataset", str, "auto", "source", "auto, mnist or a path"),
+    Parameter(
+        "save_model_name", str, "a", "name of the run", "letters, digits, _ and -"
+    ),
 ]
+WORDS = st.sampled_from(["true", "No", "conv", "1", "1e400", "nan", "-1", "9" * 400])
+TYPED = st.one_of(st.text(), WORDS, st.integers().map(str), st.floats().map(str))
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
+BAD_LINES = """epochs = 5  # passes
+epochs: int = 5
+epochs: list = []  # passes
+epochs: int = five  # passes
+epochs: int = 5.5  # passes [1 to 1000]
+epochs: int = 0  # passes [1 to 1000]"""
 
 
-def deep(levels=10**5):
-    nested = []
-    for _ in range(levels):
-        nested = [nested]
-    return nested
+def read(tmp_path, source):
+    tags = {"tags": ["parameters"]}
+    cell = nbformat.v4.new_code_cell(source, metadata=tags)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
+    return declared(tmp_path / "a.ipynb")
 
 
-def refusal(call, *arguments):
-    with pytest.raises(TutorialError) as error:
-        call(*arguments)
-    text = str(error.value)
-    assert "\n" not in text and text.endswith(".") and len(text) < 1000
-    return text
+@pytest.mark.parametrize("line", BAD_LINES.splitlines())
+def test_declared_refuses_a_line_of_another_form(tmp_path, line):
+    with pytest.raises(TutorialError, match="epochs"):
+        read(tmp_path, line)
 
 
-def accepted(parameter, value):
-    try:
-        return parameter.check(value), True
-    except TutorialError:
-        refusal(parameter.check, value)
-        return None, False
-
-
-# The cells of the notebooks
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_our_reading_of_a_notebook_equals_papermills_inspection(path):
-    import papermill
-
-    inspected = papermill.inspect_notebook(str(path))
-    ours = notebook_parameters(path)
-    assert list(ours) == list(inspected)
+@pytest.mark.parametrize(
+    "path", sorted(runs.NOTEBOOKS.glob("0*")), ids=lambda p: p.stem
+)
+def test_papermill_finds_the_same_parameters(path):
+    found, ours = papermill.inspect_notebook(path), declared(path)
+    assert list(found) == list(ours)
     for name, parameter in ours.items():
-        theirs = inspected[name]
-        assert theirs["inferred_type_name"] == parameter.type.__name__
-        assert theirs["default"] == repr(parameter.default).replace("'", '"')
-        assert theirs["help"].startswith(parameter.help)
-        assert parameter.accepts in theirs["help"]
+        assert found[name]["inferred_type_name"] == parameter.type.__name__
+        assert ast.literal_eval(found[name]["default"]) == parameter.default
+        assert found[name]["help"].startswith(parameter.help)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_defaults_are_accepted_and_unchanged(path):
-    for parameter in notebook_parameters(path).values():
-        value = parameter.check(parameter.default)
-        assert value == parameter.default and type(value) is parameter.type
+@pytest.mark.parametrize("parameter", KINDS, ids=lambda p: f"{p.name}-{p.accepts}")
+@settings(deadline=None)
+@given(text=TYPED, value=VALUES)
+def test_any_text_or_value_is_in_range_or_refused_in_a_line(parameter, text, value):
+    for read_it, got in ((parameter.parse, text), (parameter.check, value)):
+        try:
+            found = read_it(got)
+        except TutorialError as error:
+            assert parameter.name in str(error) and "\n" not in str(error)
+            continue
+        assert type(found) is parameter.type
+        if bounds := re.fullmatch(r"(\S+) to (\S+)", parameter.accepts):
+            assert float(bounds[1]) <= found <= float(bounds[2])
+        assert parameter.type is not float or abs(found) < float("inf")
+        assert parameter.name != "head" or found in ("conv", "dense")
+        assert read_it == parameter.parse or found == value
 
 
-def test_all_words_and_ranges_of_the_notebooks_are_understood():
-    assert DECLARED["head"].choices == ["conv", "dense"]
-    assert DECLARED["network"].choices == ["tutorial", "compact"]
-    assert DECLARED["lr_schedule"].choices == ["cosine", "constant"]
-    assert DECLARED["epochs"].bounds == (1, 1000)
-    assert DECLARED["pixel_scale"].bounds == (1.0, 255.0)
-    numbers = [p for p in DECLARED.values() if p.type in (int, float)]
-    assert all(parameter.bounds for parameter in numbers)
+def test_typed_words_for_true_and_false_are_understood():
+    found = [KINDS[4].parse(word) for word in ("False", "no", "TRUE", "yes")]
+    assert found == [False, False, True, True]
 
 
-def written(tmp_path, *lines):
-    cell = nbformat.v4.new_code_cell(
-        "\n".join(lines), metadata={"tags": ["parameters"]}
-    )
-    path = tmp_path / "07_other.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    return path
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "epochs: int = 5",
-        "epochs = 5  # without a type",
-        "epochs: list = []  # of another type",
-        "epochs: int = __import__('os').getpid()  # not a literal",
-        "epochs: int = 5 if True else 6  # not a literal",
-        "import os",
-    ],
-)
-def test_line_that_declares_no_parameter_is_refused_and_not_run(tmp_path, line):
-    assert "07_other.ipynb" in refusal(notebook_parameters, written(tmp_path, line))
-
-
-def test_notebook_without_parameters_has_none(tmp_path):
-    path = tmp_path / "08_none.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(), path)
-    assert notebook_parameters(path) == {}
-
-
-def test_notebook_is_found_by_number_stem_and_path():
-    for path in NOTEBOOKS:
-        assert notebook_path(path.name[:2]) == notebook_path(path.stem) == path
-
-
-def test_notebook_that_was_renamed_is_named():
-    assert "no notebook 04_trained in notebooks" in refusal(notebook_path, "04_trained")
-
-
-@pytest.mark.parametrize("copy", ["-Copy1", " copy", " - Copy", " (1)"])
-def test_copy_of_a_notebook_is_not_one_of_the_series(tmp_path, monkeypatch, copy):
-    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "04_train_model.ipynb")
-    nbformat.write(nbformat.v4.new_notebook(), tmp_path / f"04_train_model{copy}.ipynb")
-    monkeypatch.setattr("helpers.parameters.NOTEBOOKS", tmp_path)
-    assert [path.stem for path in notebook_paths()] == ["04_train_model"]
-
-
-# Values
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_hostile_value_is_refused_or_harmless(name):
-    parameter = DECLARED[name]
-    for value in [*HOSTILE, deep()]:
-        found, fine = accepted(parameter, value)
-        if fine:
-            assert type(found) is parameter.type
-            assert json.loads(json.dumps(found, allow_nan=False)) == found
-            str(found).encode()  # a notebook file can hold it
-
-
-ANY = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.binary()
-    | st.integers(10**300, 10**400),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=5,
-)
-
-
-@given(st.sampled_from(sorted(DECLARED)), ANY)
-def test_any_value_is_refused_in_one_sentence_or_has_the_declared_type(name, value):
-    found, fine = accepted(DECLARED[name], value)
-    if fine:
-        assert type(found) is DECLARED[name].type
-
-
-@given(st.sampled_from(sorted(DECLARED)), st.text())
-@example("epochs", "9" * 5000)
-@example("epochs", "1e3")
-@example("learning_rate", "nan")
-@example("learning_rate", "1" * 400)
-@example("augment", "false")
-def test_any_text_typed_for_a_parameter_is_refused_or_has_its_type(name, text):
-    parameter = DECLARED[name]
+@settings(deadline=None)
+@given(name=st.one_of(st.text(), st.from_regex(r"(\.\./|[a-zA-Z0-9_.-]|\n)*")))
+def test_name_of_any_text_stays_among_the_artifacts_or_is_refused(name):
     try:
-        value = parameter.parse(text)
+        run = runs.Run(check_name(name))
     except TutorialError:
-        refusal(parameter.parse, text)
         return
-    assert type(value) is parameter.type
-    if parameter.bounds:
-        assert parameter.bounds[0] <= value <= parameter.bounds[1]
-    if parameter.type is str:
-        assert value == text  # never evaluated, never unescaped
+    assert run.folder.resolve().parent == runs.artifacts_root()
+    assert name.replace("-", "_").isidentifier() and name.isascii()
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("false", False), ("True", True), ("0", False), ("on", True), (" No ", False)],
-)
-def test_booleans_are_read_as_people_write_them(text, value):
-    assert DECLARED["augment"].parse(text) is value
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\n", "con", "LPT1", "é", "a" * 65])
+def test_name_that_is_no_folder_everywhere_is_refused(name):
+    with pytest.raises(TutorialError, match="save_model_name"):
+        check_name(name)
 
 
-@pytest.mark.parametrize("text", ["", "maybe", "2", "None", "[]", "falsee"])
-def test_other_words_are_no_booleans(text):
-    assert "True or False" in refusal(DECLARED["augment"].parse, text)
+def test_error_is_shown_in_a_notebook_as_its_sentence_alone(monkeypatch):
+    shell, shown = InteractiveShell(), []
+    monkeypatch.setattr(shell, "_showtraceback", lambda *found: shown.extend(found[2]))
+    shell.run_cell("from helpers.parameters import TutorialError as E\nraise E('Why.')")
+    assert shown == ["TutorialError: Why."]
 
 
-def test_text_false_is_not_false_in_a_notebook():
-    assert "augment got 'false'" in refusal(DECLARED["augment"].check, "false")
-
-
-def test_whole_number_serves_as_a_float_and_nothing_else_is_converted():
-    assert DECLARED["pixel_scale"].check(1) == 1.0
-    assert type(DECLARED["pixel_scale"].check(1)) is float
-    for name, value in [("epochs", 5.0), ("epochs", True), ("pixel_scale", "1.0")]:
-        refusal(DECLARED[name].check, value)
-
-
-@pytest.mark.parametrize("name", ["epochs", "learning_rate", "validation_share"])
-def test_bounds_are_accepted_and_what_is_beyond_them_is_not(name):
-    parameter = DECLARED[name]
-    low, high = parameter.bounds
-    step = (lambda v, to: v + to) if parameter.type is int else None
-    beyond = (
-        [step(low, -1), step(high, 1)]
-        if step
-        else [math.nextafter(low, -math.inf), math.nextafter(high, math.inf)]
-    )
-    assert parameter.check(low) == low and parameter.check(high) == high
-    for value in beyond:
-        text = refusal(parameter.check, value)
-        assert name in text and repr(value) in text and parameter.accepts in text
-
-
-def test_texts_longer_than_a_path_are_refused():
-    parameter = Parameter("text", str, "", "any")
-    assert parameter.check("a" * LONGEST_TEXT)
-    assert "(4099 characters)" in refusal(parameter.check, "a" * (LONGEST_TEXT + 1))
-
-
-def test_check_parameters_takes_what_is_declared_and_nothing_else():
-    values = {name: p.default for name, p in notebook_parameters("04").items()}
-    assert check_parameters("04", values | {"model": object()}) == values
-    with pytest.raises(TutorialError, match="Parameter epochs got 0"):
-        check_parameters("04", values | {"epochs": 0})
-
-
-def test_parameters_cell_that_was_not_run_is_named():
-    assert "`save_model_name: str = …`" in refusal(check_parameters, "04", {})
-
-
-# Names
-
-
-@pytest.mark.parametrize("name", ["a", "mnist_cnn", "A-1", "a" * 64, "int", "console"])
-def test_plain_name_is_accepted(name):
-    assert check_name(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *["", " a", "a ", "a b", "a\n", "\ta", "a\0"],
-        *["../a", "a/b", "a\\b", "..", ".", "/", "~", "C:a", "a:b", "a.tflite"],
-        *["a'", 'a"', "a;b", "$(a)", "{a}", "1a", "_a", "-a"],
-        *["é", "аbc", "ａ", "a٣", "a" * 65, "a" * 300],
-        *["CON", "nul", "com1", "Lpt9"],
-        *[None, 1, ["a"], b"a"],
-    ],
-)
-def test_name_that_is_not_plain_is_refused(name):
-    assert refusal(check_name, name).startswith("save_model_name is ")
-
-
-@given(st.text(max_size=70))
-def test_accepted_names_stay_inside_their_folder(tmp_path_factory, name):
-    from helpers.paths import run_folder
-
-    try:
-        folder = run_folder(name)
-    except TutorialError:
-        refusal(run_folder, name)
-        return
-    assert folder.resolve().parent == artifacts_root()
-    assert name.isascii() and name[0].isalpha()
-
-
-def test_relative_folder_of_artifacts_is_the_same_from_everywhere(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setenv("ARTIFACTS_DIR", "some/where")
-    monkeypatch.chdir(tmp_path)  # as JupyterLab starts in notebooks/
-    assert artifacts_root() == REPOSITORY / "some" / "where"
-
-
-@given(ANY)
-def test_any_value_is_shown_in_one_short_line(value):
-    assert len(shorten(value)) <= 100
-    assert "\n" not in shorten(value)
+def test_recipe_has_values_that_are_accepted_and_no_defaults():
+    for name, value in RECIPES["original"].items():
+        parameter = all_parameters()[name][0]
+        assert parameter.check(value) == value != parameter.default

@@ -1,229 +1,246 @@
-"""Sweeps from outside: real schedulers, real workers, runs of stand-in notebooks."""
+"""Sweeps: real schedulers, workers and processes, runs of small stand-in notebooks."""
 
+import contextlib
 import csv
+import hashlib
+import itertools
 import json
 import os
 import signal
+import statistics
+import subprocess
+import sys
 import time
 
+import pandas as pd
+import psutil
 import pytest
-from sweeps import Site
+import stand_ins
+from browser import chromium
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helpers.sealed import sealed_files
+from helpers import sweep, train_and_quantize
+from helpers.parameters import TutorialError
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: run on Linux")
+__all__ = ["chromium"]  # a fixture
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals: run on Linux")
+KNOWN = {name: found[0] for name, found in train_and_quantize.all_parameters().items()}
+KNOWN["recipe"] = train_and_quantize.OPTIONS[0]
+del KNOWN["save_model_name"]
+WRONG = ["epochs=0", "epochs=1,", "epochs", "augment=perhaps", "seed=1,2,01", "bogus=1"]
+WRONG += ["seed=1;seed=2", "recipe=new", "recipe=default,original;recipe=default"]
+WRONG += ["save_model_name=a,b", "start_at=4", "dataset=/absent/a.npz"]
+NOTE = """---
+with open(os.environ["NOTES"], "a") as file:
+    print(seed, mishap, file=file)
+mishap = "none" if "HEALED" in os.environ else mishap
+---
+"""
+READ = 'open(os.environ.get("MNIST_NPZ", os.devnull)).read()'
+# What runs is noted; the dataset's name is what a file holds.
+EDITS = [("04_train", "---\n", NOTE), ("06_test", '"squares"', READ)]
+
+
+class Site:
+    """Stand-in notebooks that note what runs, a folder for results, and a cluster."""
+
+    def __init__(self, folder):
+        with pytest.MonkeyPatch.context() as patch:
+            for stem, old, new in EDITS:
+                text = stand_ins.CELLS[stem].replace(old, new, 1)
+                patch.setitem(stand_ins.CELLS, stem, text)
+            stand_ins.House(folder)
+        self.folder, self.started = folder, []
+        self.out, self.notes = folder / "out", folder / "notes"
+        self.environment = os.environ | {
+            "NOTEBOOKS_DIR": str(folder / "notebooks"),
+            "PYTHONPATH": str(stand_ins.REPOSITORY),
+            "NOTES": str(self.notes),
+        }
+
+    def start(self, *arguments, module="helpers.sweep", **options):
+        command = [sys.executable, "-m", module, *arguments]
+        options |= {"cwd": self.folder, "env": self.environment, "text": True}
+        process = subprocess.Popen(command, start_new_session=True, **options)
+        self.started.append(process)
+        return process
+
+    def sweep(self, *arguments):
+        """Start a sweep and return its process."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return self.start(*arguments, "--out", str(self.out), **pipes)
+
+    def start_cluster(self):
+        """Start a scheduler and two workers, each a process: address, a worker."""
+        file = self.folder / "scheduler.json"
+        options = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
+        own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder)]
+        commands = ["scheduler", "--port", "0"], ["worker", *own], ["worker", *own]
+        quiet = dict.fromkeys(["stdout", "stderr"], subprocess.DEVNULL)
+        cluster = [self.start(*c, *options, module="dask", **quiet) for c in commands]
+        self.wait(file.exists)
+        return json.loads(file.read_text())["address"], cluster[1]
+
+    def noted(self):
+        """Return seed and mishap of each attempt at a run so far, sorted."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(self.notes.read_text().splitlines())
+        return []
+
+    def rows(self, *columns):
+        """Return these columns of ``sweep.csv``, sorted."""
+        with open(self.out / "sweep.csv", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return sorted(tuple(row[column] for column in columns) for row in rows)
+
+    def wait(self, condition):
+        deadline = time.monotonic() + 100
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.05)
+
+
+def end(process):
+    """Return a sweep's exit status, and what it printed, when it ends."""
+    said, _ = process.communicate(timeout=300)
+    assert "Traceback" not in said
+    return process.returncode, said
 
 
 @pytest.fixture
 def site(tmp_path):
-    site = Site(tmp_path)
+    site = Site(tmp_path / "site")
     yield site
-    site.close()
+    for process in site.started:
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        process.kill()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """Return a site where a scheduler and two workers have done a grid of four."""
-    site = Site(tmp_path_factory.mktemp("finished"))
-    address = site.start_cluster(workers=2)
-    grid = ["--set", "seed=1,2", "--set", "notice=one,two", "--scheduler", address]
-    site.grid = grid
-    site.result = site.sweep(*grid)
-    yield site
-    site.close()
+@posix
+def test_run_of_a_killed_worker_is_done_by_another_and_never_again(site, tmp_path):
+    dataset = tmp_path / "mine.npz"
+    dataset.write_text("digits of mine")
+    address, worker = site.start_cluster()
+    grid = ["--set", "seed=1,2", "--set", "wait=4", "--set", f"dataset={dataset}"]
+    process = site.sweep(*grid, "--scheduler", address)
+    site.wait(lambda: len(site.noted()) == 2)
+    worker.kill()
+    status, said = end(process)
+    assert (status, "2 runs, 0 of them finished" in said) == (0, True), said
+    assert len(site.noted()) == 3
+    rows = site.rows("seed", "status", "dataset_name", "int8_accuracy", "model_bytes")
+    assert rows == [(s, "done", "digits of mine", "97.1", "10241") for s in "12"]
+    for run, seed in site.rows("id", "seed"):
+        folder = site.out / "runs" / run
+        model = (folder / f"{run}_int8.tflite").read_bytes()
+        assert model == stand_ins.model(int(seed))
+        for line in (folder / "SHA256SUMS").read_text().splitlines():
+            data = (folder / line.split()[1]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == line.split()[0]
+    status, said = end(site.sweep(*grid))
+    assert (status, "2 runs, 2 of them finished" in said) == (0, True), said
+    assert len(site.noted()) == 3
+    assert len(site.rows("id")) == 2
 
 
-def test_sweep_on_two_workers_gives_one_row_a_run(finished):
-    assert finished.result.returncode == 0, finished.result.stderr
-    rows = finished.rows()
-    assert [(r["seed"], r["notice"]) for r in rows] == [
-        ("1", "one"),
-        ("1", "two"),
-        ("2", "one"),
-        ("2", "two"),
+def test_failed_run_is_retried_and_recorded_but_a_failed_gate_is_a_result(site):
+    grid = ["--set", "mishap=fail,none", "--set", "after=900", "--workers", "2"]
+    status, said = end(site.sweep(*grid))
+    assert (status, site.noted()) == (1, ["1 fail", "1 fail", "1 none"])
+    assert site.rows("mishap", "status", "int8_accuracy", "int8_correct") == [
+        ("fail", "failed", "", ""),
+        ("none", "gate failed", "90.0", "900"),
     ]
-    assert {r["status"] for r in rows} == {"done"}
-    assert {r["board_accuracy"] for r in rows} == {"96.0"}
-    assert {r["model_bytes"] for r in rows} == {"25030"}
-    assert {r["threads"] for r in rows} == {"1"}
-    assert len({r["worker"] for r in rows}) == 2
-
-
-def test_sweep_says_first_how_many_runs_and_how_long(finished):
-    assert finished.result.stdout.startswith("4 runs: about ")
-
-
-def test_sweep_trains_once_for_runs_that_differ_after_training_only(finished):
-    run = sorted(row["notebooks_run"] for row in finished.rows())
-    assert run == ["03 04 05 06", "03 04 05 06", "05 06", "05 06"]
-
-
-def test_sweep_brings_back_what_each_run_published(finished):
-    for row in finished.rows():
-        folder = finished.out / "runs" / row["run"] / "published"
-        assert set(sealed_files(folder)) == {"model.tflite", "report.json"}
-        report = json.loads((folder / "report.json").read_bytes())
-        assert report["dataset"]["notice"] == row["notice"]
-
-
-def test_sweep_writes_a_page_that_needs_no_network(finished):
-    text = (finished.out / "sweep.html").read_text(encoding="utf-8")
-    assert all(row["run"] in text for row in finished.rows())
-    assert text.count("<svg") == 3
-    assert 'src="http' not in text and "<link" not in text
-
-
-def test_sweep_leaves_nothing_but_its_results(finished):
-    left = {path.name for path in finished.out.iterdir()}
-    assert left <= {".lock", "datasets.json", "runs", "sweep.csv", "sweep.html"}
-    assert not finished.processes()
-
-
-def test_same_command_again_runs_nothing_again(finished):
-    before = finished.rows()
-    again = finished.sweep(*finished.grid[:4], "--workers", "1")
-    assert again.returncode == 0, again.stderr
-    assert "4 of them finished before: nothing to do" in again.stdout
-    assert finished.rows() == before
-
-
-def test_kept_runs_are_told_as_the_new_grid_asks_for_them(site):
-    site.sweep("--set", "seed=1,2")
-    result = site.sweep("--set", "seed=1,2", "--set", "recipe=default")
-    assert "nothing to do" in result.stdout
-    assert [row["recipe"] for row in site.rows()] == ["default", "default"]
-    site.sweep("--set", "seed=1,2")
-    assert all("recipe" not in row for row in site.rows())
-
-
-def test_failing_run_is_retried_recorded_and_stops_no_other(site):
-    result = site.sweep("--set", "mishap=fail,none", "--retries", "1", "--workers", "2")
-    failed, done = site.rows()
-    assert result.returncode == 1
-    assert (failed["status"], done["status"]) == ("failed", "done")
-    assert failed["attempts"] == "2"
-    assert "ValueError: asked to fail" in failed["error"]
-    assert failed["error"] in result.stdout
-    kept = site.out / "runs" / failed["run"] / "notebooks"
-    assert [path.name for path in kept.iterdir()] == ["04_train.ipynb"]
+    (_, failed), (_, refused) = site.rows("mishap", "error")
+    assert "ValueError: asked to fail in two lines" in failed
+    assert refused == "900 of 1,000 are right, where 960 are expected."
+    assert said.count(refused) == said.count(failed) == 1
+    site.environment["HEALED"] = "yes"
+    status, said = end(site.sweep(*grid))
+    assert (status, "2 runs, 1 of them finished" in said) == (0, True), said
+    assert site.noted() == ["1 fail", "1 fail", "1 fail", "1 none"]
+    assert site.rows("status") == 2 * [("gate failed",)]
 
 
 @posix
-def test_run_of_a_killed_worker_is_done_elsewhere(site):
-    address = site.start_cluster(workers=2)
-    sweep = site.start("--set", "seed=1,2", "--set", "wait=2", "--scheduler", address)
-    victim = site.cluster[2]
-    site.wait(lambda: site.runs_below(victim))
-    orphans = site.runs_below(victim)
-    victim.kill()
-    site.wait(lambda: not any(p.is_running() for p in orphans), seconds=5)
-    output, errors = sweep.communicate(timeout=60)
-    assert sweep.returncode == 0, output + errors
-    rows = site.rows()
-    assert sorted(row["seed"] for row in rows) == ["1", "2"]
-    assert len({row["worker"] for row in rows}) == 1
+def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on(site):
+    process = site.sweep("--set", "wait=0,300", "--workers", "2")
+    site.wait(lambda: (site.out / "sweep.html").exists() and len(site.noted()) == 2)
+    below = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    status, said = end(process)
+    assert status == 130
+    assert "the same command goes on from here" in said
+    assert len(below) > 4 and psutil.wait_procs(below, timeout=20)[1] == []
+    assert site.rows("wait", "status") == [("0.0", "done")]
 
 
-@posix
-def test_lost_scheduler_gives_a_sentence_and_the_sweep_goes_on_later(site):
-    address = site.start_cluster(workers=1)
-    sweep = site.start("--set", "wait=0,60", "--scheduler", address)
-    site.wait(site.rows)
-    site.wait(lambda: site.runs_below(site.cluster[1]))
-    site.cluster[0].kill()
-    _, errors = sweep.communicate(timeout=20)
-    assert sweep.returncode == 1
-    assert f"The scheduler at {address} is gone; 1 of 2 runs" in errors
-    assert "Traceback" not in errors
-    site.wait(lambda: not site.runs_below(site.cluster[1]), seconds=10)
-    (row,) = site.rows()
-    assert (row["wait"], row["status"]) == ("0.0", "done")
-
-    dry = site.sweep("--set", "wait=0,60", "--dry-run")
-    assert "2 runs, 1 of them finished before" in dry.stdout
-    assert "wait=0.0 (finished)" in dry.stdout
+@pytest.mark.parametrize("settings", WRONG)
+def test_wrong_grid_ends_with_2_and_writes_nothing(settings, tmp_path, capsys):
+    arguments = [w for setting in settings.split(";") for w in ("--set", setting)]
+    with pytest.raises(SystemExit) as end:
+        sweep.main([*arguments, "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "error: " in said and ("expected" in said or "accepts" in said)
+    assert list(tmp_path.iterdir()) == []
 
 
-@posix
-def test_ctrl_c_ends_all_within_three_seconds_and_keeps_what_is_finished(site):
-    sweep = site.start("--set", "wait=0,60,61", "--workers", "2")
-    site.wait(site.rows)
-    begun = time.monotonic()
-    sweep.send_signal(signal.SIGINT)
-    _, errors = sweep.communicate(timeout=30)
-    assert time.monotonic() - begun < 3
-    assert sweep.returncode == 130
-    assert "the same command goes on from here" in errors
-    assert "Traceback" not in errors
-    site.wait(lambda: not site.processes(), seconds=2)
-    assert [row["wait"] for row in site.rows()] == ["0.0"]
+def test_run_has_another_name_when_the_file_of_its_dataset_has_changed(tmp_path):
+    names = set()
+    for text in ("some digits", "other digits", "some digits"):
+        (tmp_path / "mine.npz").write_text(text)
+        names |= sweep.grid([f"dataset={tmp_path / 'mine.npz'}"], KNOWN).keys()
+    assert len(names) == 2
 
 
-@posix
-def test_killed_sweep_leaves_no_process(site):
-    sweep = site.start("--set", "wait=60,61", "--workers", "1")
-    # Below the sweep's own process are the workers', and below a worker is a run.
-    site.wait(lambda: any(p.ppid() != sweep.pid for p in site.runs_below(sweep)))
-    sweep.kill()
-    sweep.communicate()
-    site.wait(lambda: not site.processes(), seconds=10)
-
-
-def test_missing_dataset_fails_its_runs_and_says_so(tmp_path, monkeypatch, capsys):
-    from helpers.sweep import main
-
-    monkeypatch.chdir(tmp_path)
-    assert main(["--set", "dataset=/absent/a.npz", "--set", "seed=1,2"]) == 1
-    text = (tmp_path / "sweep/sweep.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    assert [row["status"] for row in rows] == ["failed", "failed"]
-    assert all("/absent/a.npz" in row["error"] for row in rows)
-    assert "0 of 2 runs succeeded" in capsys.readouterr().out
-    assert "/absent/a.npz" in (tmp_path / "sweep/sweep.html").read_text("utf-8")
-
-
-@pytest.mark.slow
-@posix
-def test_ctrl_c_ends_what_runs_on_a_cluster(site):
-    address = site.start_cluster(workers=1)
-    sweep = site.start("--set", "wait=60,61", "--scheduler", address)
-    site.wait(lambda: site.runs_below(site.cluster[1]))
-    begun = time.monotonic()
-    sweep.send_signal(signal.SIGINT)
-    _, errors = sweep.communicate(timeout=30)
-    assert time.monotonic() - begun < 3
-    assert sweep.returncode == 130
-    assert "Traceback" not in errors
-    site.wait(lambda: not site.runs_below(site.cluster[1]), seconds=5)
-    assert site.cluster[1].poll() is None  # the worker itself is not ours to end
-
-
-@pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:9", "head", "tls://127.0.0.1:9", "http://127.0.0.1:9"]
+@given(
+    st.lists(st.integers(0, 1000), max_size=5),
+    st.lists(st.sampled_from(["conv", "dense", " conv ", "c\nonv", ""]), max_size=3),
 )
-def test_absent_scheduler_gives_a_sentence(site, address):
-    result = site.sweep("--set", "seed=1,2", "--scheduler", address)
-    assert result.returncode == 1
-    assert f"No scheduler answers at {address}" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert not (site.out / "datasets.json").exists()  # no data was prepared for it
+def test_grid_has_each_combination_once_or_a_sentence(epochs, texts):
+    settings = [f"epochs={','.join(map(str, epochs))}", f"head={','.join(texts)}"]
+    heads = [text.strip() for text in texts]
+    is_good = 0 < len(set(epochs)) == len(epochs) and 0 not in epochs
+    is_good &= 0 < len(set(heads)) == len(heads) and set(heads) <= {"conv", "dense"}
+    try:
+        planned = [values for values, _ in sweep.grid(settings, KNOWN).values()]
+        found = [(values["epochs"], values["head"]) for values in planned]
+        assert is_good and found == list(itertools.product(epochs, heads))
+    except TutorialError as error:
+        assert not is_good and "\n" not in str(error)
 
 
-def test_images_are_those_of_the_sweep_whatever_a_worker_has(site, tmp_path):
-    site.environment["MNIST_NPZ"] = str(tmp_path / "absent.npz")
-    address = site.start_cluster(workers=1)
-    (tmp_path / "present.npz").write_bytes(b"images")
-    site.environment["MNIST_NPZ"] = str(tmp_path / "present.npz")
-    result = site.sweep("--set", "seed=1", "--scheduler", address)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert [row["notebooks_run"] for row in site.rows()] == ["03 04 05 06"]
-
-
-def test_second_sweep_into_the_same_folder_is_refused(site):
-    from filelock import FileLock
-
-    site.out.mkdir()
-    with FileLock(site.out / ".lock"):
-        result = site.sweep("--set", "seed=1,2")
-    assert result.returncode == 1
-    assert "Another sweep is writing into out" in result.stderr
+def test_page_needs_no_network_and_tells_means_and_errors(chromium, tmp_path):
+    accuracies = {"conv": [97.0, 98.0, 98.5], "dense": [96.0, 96.5]}
+    rows = [
+        {"id": f"run_{head}{seed}", "status": "done", "head": head, "seed": seed}
+        | {"recipe": "default", **dict.fromkeys(sweep.RESULTS)}
+        | {"float_accuracy": 99.0, "int8_accuracy": accuracy, "seconds": 9 + seed}
+        | {"model_bytes": 25000}
+        for head, values in accuracies.items()
+        for seed, accuracy in enumerate(values)
+    ]
+    failed = dict.fromkeys(sweep.RESULTS) | {"status": "failed", "error": "<b>No</b>"}
+    rows.append(rows[0] | failed | {"id": "run_failed"})
+    for some in (rows[:1], rows[:3], rows[-1:]):  # one run, only seeds, no result
+        assert "<table" in sweep.page(pd.DataFrame(some, dtype=object))
+    path = tmp_path / "sweep.html"
+    path.write_text(sweep.page(pd.DataFrame(rows, dtype=object)), encoding="utf-8")
+    page, asked = chromium.new_page(viewport={"width": 390, "height": 900}), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: asked.append(error))
+    page.goto(path.as_uri())
+    assert asked == [path.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.querySelector('img').naturalWidth") > 200
+    alt = page.get_by_role("img").get_attribute("alt")
+    for head, values in accuracies.items():
+        mean, deviation = statistics.mean(values), statistics.stdev(values)
+        assert f"{head}: {mean:.2f} ± {deviation:.2f} %" in alt
+    assert "<b>No</b>" in page.inner_text("tr:has-text('run_failed')")
+    assert page.locator("tbody tr td").first.inner_text() == "run_conv2"
+    page.close()

@@ -1,65 +1,107 @@
-"""Training batches: every image once an epoch, in a new order, with its own label."""
+"""Augmentation against SciPy, costs against loops, and what the network may cost."""
 
+import nbformat
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from helpers.learn.training import training_batches
+import helpers
+from conftest import tutorial
+from helpers import quiet, runs, training
 
+with quiet():
+    import tensorflow as tf
 
-@pytest.fixture(scope="module")
-def marked_i8():
-    """Fifty grey images, each of its own grey, with the grey as the label."""
-    labels = np.arange(50)
-    images_i8 = np.empty((50, 28, 28, 1), np.int8)
-    images_i8[:] = labels[:, None, None, None]
-    return images_i8, labels
-
-
-def _epoch(batches):
-    return [(images.numpy(), labels.numpy()) for images, labels in batches]
+FLASH = 16 * 1024 - 1500  # the program around the numbers takes about 1,400 bytes
+RAM = 5 * 1024  # two maps and the image: a board with 8 KiB has room for a stack
 
 
-def test_training_batches_every_image_comes_once_with_its_label(marked_i8):
-    batches = training_batches(*marked_i8, batch_size=16, augment=False, seed=1)
-    assert len(batches) == 4
-    epoch = _epoch(batches)
-    assert [len(images) for images, _ in epoch] == [16, 16, 16, 2]
-    labels = np.concatenate([labels for _, labels in epoch])
-    images = np.concatenate([images for images, _ in epoch])
-    assert sorted(labels) == list(range(50))
-    assert images.dtype == np.float32
-    assert np.array_equal(images[:, 0, 0, 0], labels / np.float32(128))
+@pytest.fixture
+def digits(sample):
+    return sample["train_images"][:40].astype(np.float32)
 
 
-def test_training_batches_pixel_scale_divides_after_augmentation(marked_i8):
-    def epoch(pixel_scale):
-        batches = training_batches(*marked_i8, pixel_scale=pixel_scale, seed=3)
-        return np.concatenate([images for images, _ in _epoch(batches)])
-
-    assert np.allclose(epoch(1.0), 128 * epoch(128.0), atol=1e-4)
-    assert epoch(1.0).min() == -128
-
-
-@pytest.mark.parametrize("augment", [False, True])
-def test_training_batches_same_seed_gives_the_same_epochs(augment, marked_i8):
-    def two_epochs(seed):
-        batches = training_batches(*marked_i8, augment=augment, seed=seed)
-        return [images for _ in range(2) for images, _ in _epoch(batches)]
-
-    first, again, other = two_epochs(5), two_epochs(5), two_epochs(6)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[0], other[0])
+def test_random_affine_agrees_with_scipy(digits):
+    seed = (5, 6)
+    drawn = tf.random.stateless_uniform((len(digits), 7), seed).numpy()
+    expected = np.stack([_affine(*pair) for pair in zip(digits, drawn, strict=True)])
+    found = training.random_affine(digits, seed).numpy()
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    moved = (found != digits).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(moved, drawn[:, 6] >= training.PLAIN_SHARE)
 
 
-def test_training_batches_second_epoch_has_another_order(marked_i8):
-    batches = training_batches(*marked_i8, augment=False, seed=2)
-    first, second = _epoch(batches), _epoch(batches)
-    assert not np.array_equal(first[0][1], second[0][1])
+def _affine(image, drawn):
+    # The same change from matrices; SciPy's axes are (row, column).
+    if drawn[6] < training.PLAIN_SHARE:
+        return image
+    t, either_way = training, np.array([-1, 1])
+    ranges = [t.ROTATION * either_way, t.ZOOM, t.ASPECT, t.SHEAR * either_way]
+    ranges += [t.SHIFT * either_way] * 2
+    low, high = np.transpose(ranges)
+    angle, zoom, aspect, shear, *shift = low + (high - low) * drawn[:6]
+    rotation = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    matrix = zoom * np.array(rotation) @ [[1, shear], [0, 1]] @ np.diag([aspect, 1])
+    middle = np.full(2, 13.5)
+    offset = middle - matrix @ (middle + np.array(shift))
+    rows_first = {"matrix": matrix[::-1, ::-1], "offset": offset[::-1]}
+    options = {"order": 1, "mode": "grid-constant", "cval": -128}
+    return ndimage.affine_transform(image[..., 0], **rows_first, **options)[..., None]
 
 
-def test_training_batches_second_epoch_shows_other_variants():
-    box_i8 = np.full((1, 28, 28, 1), -128, np.int8)
-    box_i8[:, 9:19, 11:17] = 127
-    batches = training_batches(box_i8, np.zeros(1), seed=2)
-    (first, _), (second, _) = _epoch(batches)[0], _epoch(batches)[0]
-    assert not np.array_equal(first, second)
+def test_random_affine_same_seed_same_pictures(digits):
+    first, again, other = (
+        training.random_affine(digits, (seed, 0)).numpy() for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any(axis=(1, 2, 3)).mean() > 0.7
+    assert first.min() >= -128 and first.max() <= 127
+
+
+def test_training_batches_of_notebook_4_shuffle_and_vary(sample):
+    images, labels = sample["train_images"][:130], sample["train_labels"][:130]
+    plain, next_epoch = _epochs(images, labels, augment=False)
+    distances = [np.abs(images / 128 - x).sum(axis=(1, 2, 3)) for x in plain[0]]
+    order = np.argmin(distances, axis=1)
+    assert sorted(order) == list(range(130)) != list(order)
+    np.testing.assert_array_equal(plain[0] * 128, images[order])
+    np.testing.assert_array_equal(plain[1], labels[order])
+    assert (plain[1] != next_epoch[1]).any(), "a new order for each epoch"
+
+    varied, next_varied = _epochs(images, labels, augment=True)
+    np.testing.assert_array_equal(varied[1], plain[1])
+    np.testing.assert_array_equal(next_varied[1], next_epoch[1])
+    assert 0.6 < (varied[0] != plain[0]).any(axis=(1, 2, 3)).mean() < 1
+    again = _epochs(images, labels, augment=True)[1]
+    np.testing.assert_array_equal(next_varied[0], again[0])
+    one, two = _epochs(images[:1].repeat(130, axis=0), labels, augment=True)
+    assert (one[0] != two[0]).any(axis=(1, 2, 3)).mean() > 0.6, "new variants, too"
+
+
+def _epochs(images, labels, **settings):
+    # The images and labels of two epochs of the function that notebook 4 shows.
+    notebook = nbformat.read(runs.NOTEBOOKS / "04_train_model.ipynb", as_version=4)
+    names = {"tf": tf, "np": np, "helpers": helpers}
+    names |= {"seed": 1, "batch_size": 64, "pixel_scale": 128.0} | settings
+    for cell in notebook.cells:
+        if cell.source.startswith(("def random_contrast", "def training_batches")):
+            exec(cell.source, names)
+    batches = names["training_batches"](images, labels)
+    return [[np.concatenate(part) for part in zip(*batches, strict=True)] for _ in "ab"]
+
+
+@pytest.mark.parametrize("build", [tutorial, training.compact])
+def test_layer_costs_agree_with_a_loop_over_the_outputs(build):
+    model, counted = build(), 0
+    for cost, layer in zip(training.layer_costs(model), model.layers, strict=True):
+        assert cost.name == layer.name and cost.parameters == layer.count_params()
+        if cost.kind == "Conv2D":
+            height, width, channels = layer.input.shape[1:]
+            side = layer.kernel_size[0]
+            places = len(range(height - side + 1)) * len(range(width - side + 1))
+            counted += places * side * side * channels * layer.filters
+        elif cost.kind == "Dense":
+            counted += layer.input.shape[1] * layer.units
+    assert sum(cost.macs for cost in training.layer_costs(model)) == counted
+    if build is tutorial:
+        assert (counted, model.count_params()) == (203_552, 16_842)

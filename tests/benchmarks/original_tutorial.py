@@ -1,7 +1,7 @@
-"""The steps of the original tutorial as one plain script, the yardstick for speed.
+"""The steps of Himax's tutorial as one plain script, the yardstick for speed.
 
 Repaired only as far as TensorFlow 2.21 requires: the model is saved by `model.export`,
-the quantised accuracy is printed after it is computed, and input and output file are
+the quantized accuracy is printed after it is computed, and input and output file are
 one. Prints the seconds that its test loop took.
 """
 

@@ -1,142 +1,71 @@
-"""How fast the six notebooks are beside the original tutorial's plain script.
+"""How long the whole batch run takes beside the plain script of Himax's tutorial.
 
-    python -m tests.benchmarks.speed [--rounds 3]
+    python -m tests.benchmarks.speed [--rounds 5]
 
-Runs both in turn on the same machine and data, and prints medians, ranges and ratios.
-Exit status 1 if a limit is missed. Leave the machine alone meanwhile.
+Runs both in turn on the same machine and data, and prints medians, ranges and ratios
+of wall and CPU seconds. Leave the machine alone meanwhile.
 """
 
 import argparse
 import os
 import platform
-import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from helpers.artifacts import Run
-from helpers.paths import REPOSITORY
-from helpers.versions import versions
+from tqdm import tqdm
 
-SCRIPT = REPOSITORY / "tests" / "benchmarks" / "original_tutorial.py"
+from helpers.runs import REPOSITORY
+
+SCRIPT = str(REPOSITORY / "tests" / "benchmarks" / "original_tutorial.py")
 FLAGS = ["--epochs=5", "--batch-size=64", "--save-model-name=mnist_cnn"]
-LIMITS = {  # figure → highest accepted value
-    "batch run / script (wall time)": 1.0,
-    "LiteRT, 10,000 images / script's loop": 1 / 50,
-    "TFLM, 10,000 images / script's loop": 0.35,
-    "peak memory of any process (GiB)": 1.5,
-    "batch run on the sample (s)": 45.0,
+COMMANDS = {
+    "plain script": [SCRIPT, *FLAGS],
+    "batch run": ["-m", "helpers.train_and_quantize", *FLAGS],
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=3, help="of each, in turn")
-    rounds = parser.parse_args().rounds
-    script, loop, batch, sample, memory = [], [], [], [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            seconds, output, _ = timed([str(SCRIPT), *FLAGS], folder)
-            script.append(seconds)
-            loop.append(float(re.search(r"loop seconds: (\S+)", output)[1]))
-            module = ["-m", "helpers.train_and_quantize"]
-            seconds, _, peak = timed([*module, *FLAGS], folder)
-            batch.append(seconds)
-            memory.append(peak)
-            seconds, _, _ = timed(
-                [*module, "--dataset=mnist_5k", "--save-model-name=sample"], folder
-            )
-            sample.append(seconds)
-            print(f"round {number + 1} of {rounds} done", file=sys.stderr)
-        litert, tflm = runtimes(folder, rounds)
-    print(machine())
-    rows = [
-        ("script, wall time (s)", script),
-        ("batch run, wall time (s)", batch),
-        ("script's test loop (s)", loop),
-        ("LiteRT, 10,000 images (s)", litert),
-        ("TFLM, 10,000 images (s)", tflm),
-        ("peak memory of any process (GiB)", memory),
-        ("batch run on the sample (s)", sample),
-    ]
-    print("| figure | median | lowest | highest |\n|---|---|---|---|")
-    for name, values in rows:
-        middle = statistics.median(values)
-        print(f"| {name} | {middle:.2f} | {min(values):.2f} | {max(values):.2f} |")
-    figures = {
-        "batch run / script (wall time)": ratio(batch, script),
-        "LiteRT, 10,000 images / script's loop": ratio(litert, loop),
-        "TFLM, 10,000 images / script's loop": ratio(tflm, loop),
-        "peak memory of any process (GiB)": max(memory),
-        "batch run on the sample (s)": statistics.median(sample),
-    }
-    print("\n| figure | found | limit | |\n|---|---|---|---|")
-    for name, found in figures.items():
-        word = "ok" if found <= LIMITS[name] else "MISSED"
-        print(f"| {name} | {found:.3f} | {LIMITS[name]:.3f} | {word} |")
-    return int(any(found > LIMITS[name] for name, found in figures.items()))
-
-
-def timed(arguments, folder):
-    """Run Python; return seconds, output and the largest process in GiB."""
-    environment = os.environ | {
-        "ARTIFACTS_DIR": str(Path(folder, "artifacts")),
-        "PYTHONPATH": str(REPOSITORY),
-    }
-    # A process of its own between, so that its peak memory is that of this run alone.
-    watcher = (
-        "import resource, subprocess, sys\n"
-        "done = subprocess.run([sys.executable, *sys.argv[1:]])\n"
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
-        "print(f'peak KiB: {peak}')\n"
-        "sys.exit(done.returncode)\n"
-    )
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", watcher, *arguments],
+def seconds(arguments, folder):
+    """Return the wall and CPU seconds of a Python process and its children."""
+    environment = os.environ | {"ARTIFACTS_DIR": folder, "PYTHONPATH": str(REPOSITORY)}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(
+        [sys.executable, *arguments],
         cwd=folder,
         env=environment,
+        check=True,
         capture_output=True,
-        text=True,
-        check=False,
     )
-    seconds = time.perf_counter() - started
-    if done.returncode:
-        sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
-    unit = 1024 if platform.system() != "Darwin" else 1  # KiB, but bytes on macOS
-    peak = int(re.search(r"peak KiB: (\d+)", done.stdout)[1]) * unit / 2**30
-    return seconds, done.stdout, peak
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - started, cpu
 
 
-def runtimes(folder, rounds):
-    """Return the seconds that LiteRT and TFLM take for all test images."""
-    from helpers.board.runtimes import TFLM, LiteRT
-
-    os.environ["ARTIFACTS_DIR"] = str(Path(folder, "artifacts"))
-    run = Run("mnist_cnn")
-    images = run.load_arrays("02_preprocessed.npz")["test_images"]
-    model = run.load_published("mnist_cnn_int8.tflite")
-    found = ([], [])
-    for _ in range(rounds):
-        for seconds, runtime in zip(found, (LiteRT(model), TFLM(model)), strict=True):
-            started = time.perf_counter()
-            runtime.run(images)
-            seconds.append(time.perf_counter() - started)
-    return found
-
-
-def ratio(ours, theirs):
-    """Return the median of the ratios of each round."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-
-
-def machine():
-    found = ", ".join(f"{name} {value}" for name, value in versions().items())
-    return f"{platform.platform()}, {os.cpu_count()} cores; {found}\n"
+def main():
+    """Run both in turn and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=5, help="of each, in turn")
+    rounds = parser.parse_args().rounds
+    found = {name: [] for name in COMMANDS}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in tqdm(range(rounds), unit="round"):
+            for name, arguments in COMMANDS.items():
+                found[name].append(seconds(arguments, folder))
+    print(f"{platform.platform()}, {os.cpu_count()} cores, {rounds} rounds")
+    print("| | wall seconds: median (range) | CPU seconds: median |\n|---|---|---|")
+    for name, pairs in found.items():
+        wall, cpu = zip(*pairs, strict=True)
+        span = f"{min(wall):.1f} to {max(wall):.1f}"
+        middle = statistics.median(wall)
+        print(f"| {name} | {middle:.1f} ({span}) | {statistics.median(cpu):.1f} |")
+    pairs = zip(found["batch run"], found["plain script"], strict=True)
+    ratios = sorted(batch[0] / script[0] for batch, script in pairs)
+    middle = statistics.median(ratios)
+    print(f"ratio by round: {middle:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

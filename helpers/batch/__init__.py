@@ -1,1 +1,0 @@
-"""All six notebooks in one command: running them, their pages, their summary."""

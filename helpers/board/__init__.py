@@ -1,1 +1,0 @@
-"""What the board gets: reading, running, checking and publishing an int8 model."""

@@ -1,0 +1,134 @@
+"""Test pictures as a camera would take them: the same digits under worse conditions.
+
+All images are int8, (N, 28, 28, 1), ``pixel - 128``, light ink on dark paper as in
+MNIST. What comes into view from outside is black.
+"""
+
+import math
+
+import numpy as np
+from scipy import ndimage
+
+from helpers.datasets import paper_is_light
+from helpers.figures import BLUE, INK, VERMILION
+
+
+def pictures(images_i8, seed=0):
+    """Yield caption and images_i8 for each of `EFFECTS`; `seed` decides the noise."""
+    for caption, effect in EFFECTS.items():
+        yield caption, effect(images_i8, np.random.default_rng(seed))
+
+
+def invert(images_i8):
+    """Swap ink and paper: ``-1 - v`` stands for 255 - pixel, and never overflows."""
+    return np.int8(-1) - images_i8
+
+
+def fix_polarity(images_i8):
+    """Invert the pictures whose paper is light, and only those."""
+    light = paper_is_light(images_i8).reshape(-1, 1, 1, 1)
+    return np.where(light, invert(images_i8), images_i8)
+
+
+def shift(images_i8, down, right):
+    """Move the digits by whole pixels."""
+    return ndimage.shift(images_i8, (0, down, right, 0), order=0, cval=-128)
+
+
+def rotate(images_i8, degrees):
+    """Turn the digits about the centre, every other one the other way; bilinear."""
+    options = {"axes": (2, 1), "reshape": False, "order": 1, "mode": "grid-constant"}
+    pixels = _pixels(images_i8)
+    pixels[::2] = ndimage.rotate(pixels[::2], degrees, **options)
+    pixels[1::2] = ndimage.rotate(pixels[1::2], -degrees, **options)
+    return _int8(pixels)
+
+
+def squeeze(images_i8):
+    """Press the digits to 75 % of their width, as a 4:3 frame in a square picture is.
+
+    Each new pixel is the mean of the 4/3 old pixels that it covers.
+    """
+    thirds = np.repeat(_pixels(images_i8), 3, axis=2)
+    pressed = thirds.reshape(*images_i8.shape[:2], -1, 4, 1).mean(axis=3)
+    return _int8(np.pad(pressed, ((0, 0), (0, 0), (3, 4), (0, 0))))
+
+
+def change_contrast(images_i8, ink, paper):
+    """Print the digits in grey on grey: pixel values that white and black become."""
+    return _int8(paper + (ink - paper) / 255 * _pixels(images_i8))
+
+
+def add_noise(images_i8, generator, sigma):
+    """Add a sensor's normal noise, `sigma` in pixel values, cut off at 0 and 255."""
+    return _int8(_pixels(images_i8) + generator.normal(0, sigma, images_i8.shape))
+
+
+def blur(images_i8, sigma):
+    """Put the camera out of focus: a Gaussian, `sigma` in pixels."""
+    pixels = _pixels(images_i8)
+    return _int8(ndimage.gaussian_filter(pixels, (0, sigma, sigma, 0), mode="constant"))
+
+
+def light_unevenly(images_i8, ink=230, paper=50, dark=0.45):
+    """Light the paper from the upper left; opposite, only a share `dark` is left."""
+    ramp = np.linspace(0, 0.5, 28, dtype=np.float32)
+    light = 1 - (1 - dark) * np.add.outer(ramp, ramp)[..., None]
+    return _int8(light * (paper + (ink - paper) / 255 * _pixels(images_i8)))
+
+
+def _pixels(images_i8):
+    return images_i8.astype(np.float32) + 128
+
+
+def _int8(pixels):
+    return (np.clip(np.rint(pixels), 0, 255) - 128).astype(np.int8)
+
+
+EFFECTS = {
+    "As in the test set": lambda images, _: images,
+    "Shifted 1 px diagonally": lambda images, _: shift(images, 1, 1),
+    "Shifted 2 px diagonally": lambda images, _: shift(images, 2, 2),
+    "Shifted 3 px diagonally": lambda images, _: shift(images, 3, 3),
+    "Shifted 4 px diagonally": lambda images, _: shift(images, 4, 4),
+    "Rotated by 15° either way": lambda images, _: rotate(images, 15),
+    "Squeezed to 75 % width": lambda images, _: squeeze(images),
+    "Ink 200 on paper 40": lambda images, _: change_contrast(images, 200, 40),
+    "Noise, σ = 15": lambda images, generator: add_noise(images, generator, 15),
+    "Blurred, σ = 1 px": lambda images, _: blur(images, 1),
+    "Uneven light": lambda images, _: light_unevenly(images),
+    "Inverted": lambda images, _: invert(images),
+    "Inverted, polarity fixed": lambda images, _: fix_polarity(invert(images)),
+}
+
+
+def draw_report(ax, results):
+    """Draw the accuracy for each effect with its 95 % interval.
+
+    `results` is a list of dict with ``effect``, ``correct`` and ``images``.
+    """
+    for place, result in enumerate(results):
+        share = 100 * result["correct"] / result["images"]
+        ends = 100 * np.array(wilson_interval(result["correct"], result["images"]))
+        look = {"color": BLUE} if share > 90 else {"color": VERMILION, "hatch": "//"}
+        ax.barh(place, share, edgecolor="white", **look)
+        ax.plot(ends, [place, place], color=INK, linewidth=1.5)
+        text = f"{share:.1f} %  ({ends[0]:.1f} to {ends[1]:.1f})"
+        ax.text(102, place, text, va="center", fontsize=8)
+    ax.set_yticks(range(len(results)), [result["effect"] for result in results])
+    ax.set(xlim=(0, 100), xlabel="right answers (%)")
+    ax.invert_yaxis()
+    return ax
+
+
+def wilson_interval(correct, images, z=1.96):
+    """Return the interval (low, high), 0 to 1, that holds the true rate with 95 %.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical
+    inference", Journal of the American Statistical Association 22 (1927).
+    """
+    share = correct / images
+    centre = share + z**2 / (2 * images)
+    reach = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
+    scale = 1 + z**2 / images
+    return (centre - reach) / scale, (centre + reach) / scale

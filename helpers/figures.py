@@ -1,0 +1,205 @@
+"""How figures, tables and notices look, and the plots that take more than three lines.
+
+Each ``draw_…`` takes matplotlib axes and returns them. Colours are from the palette of
+Okabe and Ito (Color Universal Design, 2008), which readers with any kind of colour
+blindness can tell apart; nothing is told by colour alone.
+"""
+
+import html
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+INK, GREY = "#222222", "#8a8a8a"
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+WIDTH = 9.0  # inches; a page shows it about 860 pixels wide
+
+
+def use_style():
+    """Let the figures of a notebook look alike, and sharp on any screen."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (WIDTH, 3.0),
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 96,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "image.cmap": "gray",
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+        }
+    )
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("retina")  # twice the pixels, shown at the same size
+
+
+def table(columns, rows):
+    """Show rows of values; numbers are aligned to the right, integers have commas."""
+    from IPython.display import display
+
+    cells = [
+        [f"{v:,}" if isinstance(v, int | np.integer) else str(v) for v in row]
+        for row in rows
+    ]
+    numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
+    rule = ["---:" if right else ":---" for right in numeric]
+    lines = ["| " + " | ".join(row) + " |" for row in [columns, rule, *cells]]
+    text = "\n".join(lines)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def _is_number(text):
+    return text.strip("+-−±% ").replace(",", "").replace(".", "").isdigit()
+
+
+def notice(text):
+    """Show `text` in a box that cannot be missed; nothing if it is empty."""
+    from IPython.display import display
+
+    if text:
+        box = (
+            '<div role="alert" style="border:3px solid #D55E00;border-radius:6px;'
+            'padding:0.8em 1em;font-size:1.1em;background:#fff4ea;color:#222">'
+            f"<strong>Please note.</strong> {html.escape(text)}</div>"
+        )
+        display({"text/html": box, "text/plain": f"PLEASE NOTE: {text}"}, raw=True)
+
+
+def rate(correct, images):
+    """Return a count with its rate, as in ``9,904 of 10,000 correct (99.04 %)``."""
+    decimals = 2 if images >= 5000 else 1  # what a sample of this size supports
+    return (
+        f"{correct:,} of {images:,} correct ({100 * correct / images:.{decimals}f} %)"
+    )
+
+
+def change(before, after, images):
+    """Say in words how accuracy changed from `before` to `after` right answers."""
+    if after == before:
+        return "accuracy did not change"
+    points = 100 * (after - before) / images
+    verb = "rose" if points > 0 else "fell"
+    size = f"{abs(points):.{2 if images >= 5000 else 1}f}"
+    return f"accuracy {verb} by {size} percentage points"
+
+
+def draw_digit(ax, image, title="", value_range=None):
+    """Draw a digit of shape (28, 28) or (28, 28, 1); the highest value is white."""
+    image = np.squeeze(image)
+    if value_range is None and image.dtype.kind in "iu":
+        value_range = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
+    low, high = value_range or (None, None)
+    ax.imshow(image, vmin=low, vmax=high)
+    ax.set_title(title, fontsize=10)
+    return _plain(ax)
+
+
+def draw_digits(axes, images, titles=()):
+    """Draw an image on each axes, with a title each; axes left over stay empty."""
+    for ax in np.ravel(axes):
+        _plain(ax)
+    titles = [*titles, *[""] * len(images)]
+    for ax, image, title in zip(np.ravel(axes), images, titles, strict=False):
+        draw_digit(ax, image, title)
+    return axes
+
+
+def draw_values(ax, patch, title="", value_range=None):
+    """Draw a small patch of an image with the number of each pixel in it."""
+    patch = np.asarray(patch, float)
+    low, high = value_range or (patch.min(), patch.max() + 1e-9)
+    ax.imshow(patch, vmin=low, vmax=high)
+    for (row, column), value in np.ndenumerate(patch):
+        color = "black" if value - low > 0.5 * (high - low) else "white"
+        text = {"ha": "center", "va": "center", "fontsize": 8, "color": color}
+        ax.text(column, row, f"{value:.0f}", **text)
+    ax.set_title(title, fontsize=10)
+    return _plain(ax)
+
+
+def draw_map(ax, feature_map, title=""):
+    """Draw a feature map: red is positive, blue negative, white is zero."""
+    reach = np.abs(feature_map).max() or 1.0
+    ax.imshow(feature_map, cmap="RdBu_r", vmin=-reach, vmax=reach)
+    ax.set_title(title, fontsize=10)
+    return _plain(ax)
+
+
+def draw_network(ax, costs):
+    """Draw the feature maps of each layer as a stack of squares, as papers do.
+
+    `costs` are those of `helpers.training.layer_costs`.
+    """
+    looks = {"Conv2D": (BLUE, "convolution"), "MaxPooling2D": (ORANGE, "pooling")}
+    looks |= {"Dense": (GREEN, "dense"), "image": (PURPLE, "image")}
+    stages = [("image", (28, 28, 1)), *((c.kind, c.output_shape) for c in costs)]
+    left = 0.0
+    for kind, shape in stages:
+        if kind not in looks:
+            continue
+        color, name = looks[kind]
+        side, drawn = (1, 1, *shape)[-3], min(shape[-1], 16)
+        for place in range(drawn):  # the last channel lies in front
+            corner = (left + 0.9 * place, 0.9 * (drawn - place) - side / 2)
+            square = {"facecolor": color, "edgecolor": "white", "alpha": 0.75}
+            ax.add_patch(plt.Rectangle(corner, side, side, **square))
+        text = f"{name}\n" + " × ".join(map(str, shape))
+        middle = left + (side + 0.9 * drawn) / 2
+        ax.text(middle, -17, text, ha="center", va="top", fontsize=8)
+        left += max(side + 0.9 * drawn, 13) + 4
+    ax.set(xlim=(-4, left), ylim=(-25, 18), aspect="equal")
+    return _plain(ax)
+
+
+def draw_grid(ax, weights, scale):
+    """Draw how weights (a few floats) snap to the nearest multiples of `scale`."""
+    snapped = np.round(weights / scale) * scale
+    places = np.arange(len(weights))
+    steps = np.arange(snapped.min() / scale - 1, snapped.max() / scale + 2) * scale
+    ax.hlines(steps, -0.5, len(weights) - 0.5, GREY, linewidth=0.5)
+    ax.vlines(places, weights, snapped, VERMILION, linewidth=3)
+    ax.plot(places, weights, "o", color=BLUE, label="weight")
+    ax.plot(places, snapped, "D", color=VERMILION, mfc="none", label="nearest step")
+    ax.set(xticks=places, xlabel="weight number", ylabel="value")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def draw_confusion(ax, labels, answers):
+    """Draw how often each digit (row) got each answer (column)."""
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (labels, answers), 1)
+    wrong = counts - np.diag(np.diag(counts))
+    # Rare confusions would be invisible beside the diagonal, so they have the colour.
+    darkest = max(wrong.max(), 5)
+    ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=darkest)
+    for row, column in np.argwhere(counts):
+        color = "white" if wrong[row, column] > 0.6 * darkest else INK
+        weight = "bold" if row == column else "normal"
+        text = {"ha": "center", "va": "center", "fontsize": 7, "fontweight": weight}
+        ax.text(column, row, counts[row, column], color=color, **text)
+    ticks = range(10)
+    ax.set(xticks=ticks, yticks=ticks, xlabel="answer", ylabel="true digit")
+    return ax
+
+
+def draw_scores(ax, scores_i8, title=""):
+    """Draw ten output bytes as bars, the highest in green."""
+    digits, best = np.arange(10), np.argmax(scores_i8)
+    colours = np.where(digits == best, GREEN, GREY)
+    ax.bar(digits, np.asarray(scores_i8, int) + 128, color=colours)
+    ax.set(xticks=digits, ylim=(0, 270), xlabel="digit", ylabel="output + 128")
+    ax.set_title(title, fontsize=10)
+    return ax
+
+
+def _plain(ax):
+    # A picture needs neither ticks nor a frame.
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax

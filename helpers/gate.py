@@ -1,0 +1,195 @@
+"""The gate: what must hold before a model is passed on, and before it is published.
+
+The converter is not trusted. What it wrote is read back and checked, and so is what
+the runtimes and the integer arithmetic make of it.
+"""
+
+import hashlib
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers import c_files, integer_arithmetic, tflite
+from helpers.figures import change, rate
+from helpers.parameters import TutorialError
+
+_WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
+_OPERATORS = {
+    ("tutorial", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
+    ("tutorial", "dense"): ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"],
+    ("compact", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
+    ("compact", "dense"): ["CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"],
+}
+
+
+class Check(NamedTuple):
+    """One check: its name, whether it passed, and what was found."""
+
+    name: str
+    passed: bool
+    sentence: str
+
+
+def require(checks):
+    """Raise a TutorialError with the sentence of every check that failed."""
+    failed = [f"{c.name}: {c.sentence}" for c in checks if not c.passed]
+    if failed:
+        raise TutorialError(f"The model may not be passed on. {' '.join(failed)}")
+
+
+def check_file(model_bytes, head, network, pixel_scale):
+    """Read a converted model back; return a `Check` for all that a board expects.
+
+    `head`, `network` and `pixel_scale` are the parameters that it was made with.
+    """
+    model = tflite.read(model_bytes)
+    found, expected = model.operator_names, _OPERATORS[network, head]
+    # From 1/256 and -128 follows: a score above 0 means a probability above one half.
+    ends = {"conv": ((1, 1, 1, 10), 1 / 256, -128), "dense": ((1, 10),)}
+    weighted = [op for op in model.operators if op.name in _WEIGHTED]
+    return [
+        _check("operators", found == expected, ", ".join(found), ", ".join(expected)),
+        _check_end("input", model.input, (1, 28, 28, 1), 1 / pixel_scale, 0),
+        _check_end("output", model.output, *ends[head]),
+        *(
+            _check_weights(f"layer {number}", model, operator)
+            for number, operator in enumerate(weighted, start=1)
+        ),
+    ]
+
+
+def _check(name, passed, found, expected):
+    rest = "" if passed else f", where {expected} is expected"
+    return Check(name, bool(passed), f"{found}{rest}.")
+
+
+def _check_end(name, tensor, shape, scale=None, zero_point=None):
+    found, expected = f"{tensor.dtype} {tensor.shape}", f"int8 {shape}"
+    passed = found == expected and len(tensor.scales) == 1
+    for value, count in zip(tensor.scales, tensor.zero_points, strict=True):
+        found += f", scale {value:.6g}, zero point {count}"
+    if scale:
+        expected += f", scale {scale:.6g}, zero point {zero_point}"
+        passed &= np.allclose(tensor.scales, scale, rtol=1e-6, atol=0)
+        passed &= zero_point in tensor.zero_points
+    return _check(name, passed, found, expected)
+
+
+def _check_weights(name, model, operator):
+    indices = (*operator.inputs, -1)[1:3]
+    weights, bias = (model.tensors[i] if i >= 0 else None for i in indices)
+    problems = []
+    if bias is None or bias.dtype != "int32" or bias.data is None:
+        problems.append("no int32 bias, which boards read unchecked")
+    if weights.dtype != "int8" or np.any(weights.zero_points != 0):
+        problems.append("weights that are not symmetric int8")
+    if not np.all(weights.scales > 0):
+        problems.append("a scale that is not positive")
+    if operator.name == "FULLY_CONNECTED" and len(weights.scales) > 1:
+        problems.append(f"{len(weights.scales)} scales, of which older TFLM reads one")
+    size, scales = math.prod(weights.shape), len(weights.scales)
+    good = f"{size:,} symmetric int8 weights, scales: {scales}"
+    found = " and ".join(problems) or good
+    return Check(name, not problems, f"{operator.name} with {found}.")
+
+
+def check_accuracy(labels, before, after, max_accuracy_drop):
+    """Check that quantization did not cost more percentage points than are allowed.
+
+    `labels`, `before` and `after` are true digits and the answers of the float and of
+    the int8 model. Both read the same images, so only images that one of them alone
+    reads count (the discordant pairs of McNemar, 1947). The check fails if the drop
+    exceeds what is allowed by more than its uncertainty of 95 %; the standard error is
+    that of A. Agresti, "Categorical Data Analysis", 3rd edition, section 11.1.
+    """
+    images = len(labels)
+    lost = int(((before == labels) & (after != labels)).sum())
+    won = int(((before != labels) & (after == labels)).sum())
+    drop = 100 * (lost - won) / images
+    error = 100 * math.sqrt(lost + won - (lost - won) ** 2 / images) / images
+    right = int((after == labels).sum())
+    return Check(
+        "accuracy",
+        drop - 1.96 * error <= max_accuracy_drop,
+        f"{rate(right, images)}; {change(right + lost - won, right, images)} ({lost:,} "
+        f"images lost, {won:,} won); a drop of {max_accuracy_drop:g} points, ± "
+        f"{1.96 * error:.2f} for chance, is allowed.",
+    )
+
+
+def check_arithmetic(runtime, images_i8):
+    """Check that a runtime's logits are those of the integer arithmetic, every byte.
+
+    The stand-in for TFLM may differ by one step.
+    """
+    layers = integer_arithmetic.layers(runtime.model)
+    logits = integer_arithmetic.run(layers, images_i8)[-1]
+    found = runtime.tensors(images_i8)[layers[-1].tensor].reshape(logits.shape)
+    steps = np.abs(found.astype(int) - logits)
+    return Check(
+        "integer arithmetic",
+        bool(steps.max() <= (0 if runtime.is_tflm else 1)),
+        f"{np.count_nonzero(steps)} of {steps.size:,} logits of {runtime.name} differ "
+        f"from NumPy's, the largest by {steps.max()}.",
+    )
+
+
+def check_golden(runtime, data, scores_i8):
+    """Check that each digit is read at least once, and the same when run again."""
+    golden = c_files.golden_indices(data["test_labels"], scores_i8)
+    again = runtime.run(data["test_images"][golden])
+    same = np.array_equal(again, scores_i8[golden])
+    found = f"{len(golden)} of 10 digits are read at least once, and run again give "
+    found += f"{'the same' if same else 'other'} bytes."
+    return Check("golden vectors", same and len(golden) == 10, found)
+
+
+def check_all(run, data, trained, model_bytes, runtime, scores_i8):
+    """Return a `Check` for all that must hold before a candidate is published.
+
+    The history of `run` says how it was made; `data` are the arrays of notebook 2,
+    `trained` the results of notebook 4, and `scores_i8` what `runtime` answered for all
+    test images, shape (images, 10).
+    """
+    made, labels = run.history(), data["test_labels"]
+    answers = np.array(trained["predictions"]), scores_i8.argmax(axis=1)
+    return [
+        *check_file(model_bytes, made["head"], made["network"], made["pixel_scale"]),
+        check_accuracy(labels, *answers, made["max_accuracy_drop"]),
+        check_golden(runtime, data, scores_i8),
+        check_arithmetic(runtime, data["test_images"][:200]),
+    ]
+
+
+def report(run, data, trained, model_bytes, runtime, scores_i8, camera, checks):
+    """Return what is to be known of a candidate, for ``report.json``.
+
+    Arguments as for `check_all`; `camera` is a list of dict with ``effect``,
+    ``correct`` and ``images``, and `checks` are what `check_all` returned.
+    """
+    images = len(scores_i8)
+    right = int((scores_i8.argmax(axis=1) == data["test_labels"]).sum())
+    return {
+        "name": run.name,
+        "dataset": {
+            "name": str(data["name"]),
+            "train_images": len(data["train_images"]),
+            "test_images": images,
+            "notice": str(data["notice"]),
+        },
+        "accuracy": {
+            "float": {"correct": trained["test"]["correct"], "images": images},
+            "int8": {"correct": right, "images": images},
+        },
+        "runtime": {"name": runtime.name, "is_tflm": runtime.is_tflm},
+        "model": {
+            "bytes": len(model_bytes),
+            "sha256": hashlib.sha256(model_bytes).hexdigest(),
+            "operators": runtime.model.operator_names,
+            **tflite.arena(runtime),
+        },
+        "camera": camera,
+        "parameters": run.history(),
+        "gate": [check._asdict() for check in checks],
+    }

@@ -1,1 +1,0 @@
-"""The learner's steps: data, training, the deployed graph, figures and exercises."""

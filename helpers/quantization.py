@@ -1,0 +1,118 @@
+"""The trained network, written again in the form that a microcontroller wants.
+
+The batch size becomes 1, batch normalization is folded into the convolution before it,
+and with ``head="conv"`` dense layers become convolutions and a softmax is added. The
+answers stay the same.
+"""
+
+import numpy as np
+
+from helpers import integer_arithmetic, quiet, tflite
+from helpers.parameters import TutorialError
+
+
+def deployed_graph(trained, head="conv"):
+    """Rebuild a trained network for the board, with a batch size of 1.
+
+    `trained` is a Sequential of Conv2D, BatchNormalization, ReLU, MaxPooling2D, Flatten
+    and Dense layers that ends with logits. With the head ``conv`` the result puts out
+    probabilities of shape (1, 1, 1, 10), with ``dense`` logits of shape (1, 10).
+    """
+    import keras
+
+    inputs = keras.Input(batch_shape=(1, *trained.input_shape[1:]), name="image")
+    outputs = inputs
+    for kind, config, weights in _folded(trained.layers):
+        if head == "conv" and kind == "Flatten":
+            continue  # the next window spans the whole map
+        if head == "conv" and kind == "Dense":
+            kept = {key: config[key] for key in ("name", "activation", "use_bias")}
+            window = {"filters": config["units"], "kernel_size": outputs.shape[1:3]}
+            kind, config = "Conv2D", {**kept, **window}
+        layer = getattr(keras.layers, kind).from_config(config)
+        outputs = layer(outputs)
+        # A dense layer's weights, row by row, are a convolution's kernel.
+        shapes = [variable.shape for variable in layer.weights]
+        layer.set_weights([w.reshape(s) for w, s in zip(weights, shapes, strict=True)])
+    if head == "conv":
+        outputs = keras.layers.Softmax(name="softmax")(outputs)
+    # The name becomes part of every tensor's name in the flatbuffer.
+    return keras.Model(inputs, outputs, name=trained.name)
+
+
+def _folded(layers):
+    """Return kind, configuration and weights of each layer, normalizations folded.
+
+    ``gamma · (w·x + b − mean) / deviation + beta`` is again of the form ``w'·x + b'``
+    (Jacob et al. 2017, arXiv:1712.05877, section 3.2).
+    """
+    chain = []
+    for layer in layers:
+        kind, config = type(layer).__name__, layer.get_config()
+        weights = layer.get_weights()
+        if kind == "BatchNormalization":
+            before = chain.pop() if chain else ("Input", {}, [])
+            if before[0] != "Conv2D" or before[1]["activation"] != "linear":
+                raise TutorialError(
+                    f"Layer {layer.name!r} follows a {before[0]}, but normalization "
+                    "can only be folded into a Conv2D without activation; put the "
+                    "activation into a ReLU layer after it."
+                )
+            kind, config, (kernel, *bias) = before
+            gamma, beta, mean, variance = weights
+            factor = gamma / np.sqrt(variance + layer.epsilon)
+            weights = [kernel * factor, (sum(bias) - mean) * factor + beta]
+            config = {**config, "use_bias": True}
+        chain.append((kind, config, weights))
+    return chain
+
+
+def convert(deployed, calibration_images):
+    """Return the ``.tflite`` of a deployed network, with the settings of notebook 5.
+
+    The calibration images are float32, scaled as for training.
+    """
+    with quiet():
+        import tensorflow as tf
+
+        converter = tf.lite.TFLiteConverter.from_keras_model(deployed)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [image[None].astype(np.float32)] for image in calibration_images
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        return converter.convert()
+
+
+def compare_layers(deployed, model_bytes, images_i8, pixel_scale):
+    """Return float and int8 outputs of each layer, the latter made real again.
+
+    A list of pairs of arrays, one for each layer that `integer_arithmetic` describes:
+    a convolution with its ReLU and pooling, or a Dense layer. The images are int8,
+    ``pixel - 128``; the float network sees them divided by `pixel_scale`.
+    """
+    import keras
+
+    kinds = [type(layer).__name__ for layer in deployed.layers]
+    ends = ("Conv2D", "Dense", "Flatten", "Softmax", "")  # what follows a whole layer
+    kept = [
+        layer.output
+        for layer, kind, after in zip(
+            deployed.layers, kinds, [*kinds[1:], ""], strict=True
+        )
+        if kind not in ("InputLayer", "Flatten", "Softmax") and after in ends
+    ]
+    inner = keras.Model(deployed.input, kept)
+    images = images_i8 / np.float32(pixel_scale)
+    real = zip(*(inner(image[None], training=False) for image in images), strict=True)
+    model, pairs = tflite.read(model_bytes), []
+    layers = integer_arithmetic.layers(model)
+    outputs = integer_arithmetic.run(layers, images_i8)
+    for layer, reals, q in zip(layers, real, outputs, strict=True):
+        tensor, floats = model.tensors[layer.tensor], np.concatenate(reals)
+        restored = tensor.scale * (q.reshape(floats.shape) - float(tensor.zero_point))
+        pairs.append((floats, restored))
+    return pairs

@@ -1,0 +1,237 @@
+"""A run: one folder in which each notebook finds what those before it made.
+
+Beside each artifact stands a small JSON file: its SHA-256, the parameters and versions
+that made it, and the SHA-256 of what it was made from. Reading an artifact says if it
+is missing, damaged or stale, and which notebook makes it anew.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from helpers import explained, quiet, replacing, restore
+from helpers.parameters import TutorialError, check_name, declared
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
+PUBLISHED, SUMS = "published", "SHA256SUMS"
+_OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+
+
+def open(notebook, variables):
+    """Check a notebook's parameters, and return its `Run`.
+
+    `notebook` is its stem, such as ``04_train_model``, `variables` its ``globals()``.
+    TutorialError if a parameter has a value that its line does not accept, if the
+    notebook is of another clone than these helpers, or if a batch run writes to it.
+    """
+    _check_clone()
+    parameters = {
+        name: parameter.check(variables.get(name))
+        for name, parameter in declared(NOTEBOOKS / f"{notebook}.ipynb").items()
+    }
+    run = Run(parameters["save_model_name"], notebook, parameters)
+    if os.environ.get(_OWNER) != str(run.folder):
+        with lock(run.name):
+            pass  # no batch run has it
+    return run
+
+
+class Run:
+    """The artifacts of one run, as one notebook reads and writes them.
+
+    What the notebook loads counts as what its artifacts are made from.
+    """
+
+    def __init__(self, name, notebook="", parameters=None):
+        self.name = check_name(name)
+        self.folder = artifacts_root() / name
+        self.notebook = notebook
+        self.parameters = dict(parameters or {})
+        self._made_from = {}  # artifact → its SHA-256
+
+    def save(self, artifact, value):
+        """Save an artifact, with its JSON file beside it.
+
+        Its ending decides what `value` is: for ``.npz`` a dict of arrays, for ``.json``
+        a dict, for ``.keras`` a model and for ``.tflite`` bytes. A model for a name
+        without an ending becomes a SavedModel folder, without JSON.
+        """
+        path = self.folder / artifact
+        about = {"notebook": self.notebook, "parameters": self.parameters}
+        about["versions"] = _versions()
+        about["made_from"] = {k: v for k, v in self._made_from.items() if k != artifact}
+        with replacing(path) as new:
+            _write(new, value)
+            about["sha256"] = _sha256(new) if path.suffix else ""
+        if path.suffix:
+            with replacing(_beside(path)) as new:
+                _write(new, about)
+
+    def load(self, artifact):
+        """Return what `save` was given.
+
+        TutorialError if the artifact is missing, damaged or stale; it says which
+        notebook makes it anew.
+        """
+        path, about = self.folder / artifact, self._about(artifact)
+        self._check_fresh(artifact, about)
+        if _sha256(path) != about["sha256"]:
+            raise self._refusal(artifact, "is damaged: its SHA-256 has changed")
+        self._made_from[artifact] = about["sha256"]
+        return _read(path)
+
+    def history(self):
+        """Return all parameters that made what was loaded, and this notebook's own."""
+        found, waiting = {}, list(self._made_from)
+        for artifact in waiting:
+            about = self._about(artifact)
+            found = about["parameters"] | found
+            waiting += [
+                source for source in about["made_from"] if source not in waiting
+            ]
+        return found | self.parameters
+
+    def publish(self, files):
+        """Replace the published folder as a whole by `files`, bytes by path in it."""
+        for artifact in list(self._made_from):
+            self._check_fresh(artifact, self._about(artifact))
+        sums = [
+            f"{hashlib.sha256(d).hexdigest()}  {path}\n" for path, d in files.items()
+        ]
+        with replacing(self.folder / PUBLISHED) as new:
+            for path, data in {**files, SUMS: "".join(sums).encode()}.items():
+                (new / path).parent.mkdir(parents=True, exist_ok=True)
+                (new / path).write_bytes(data)
+
+    def published(self, path):
+        """Return the bytes of a published file."""
+        try:
+            return (self.folder / PUBLISHED / path).read_bytes()
+        except OSError:
+            raise self._refusal(f"{PUBLISHED}/{path}", "is missing") from None
+
+    def published_report(self):
+        """Return the published ``report.json``, or {} if nothing was published yet."""
+        exists = (self.folder / PUBLISHED).exists()
+        return json.loads(self.published("report.json")) if exists else {}
+
+    def _about(self, artifact):
+        path = self.folder / artifact
+        if not path.exists():
+            raise self._refusal(artifact, "is missing")
+        try:
+            about = json.loads(_beside(path).read_bytes())
+            kept = {key: dict(about[key]) for key in ("parameters", "made_from")}
+            return {"sha256": about["sha256"], **kept}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise self._refusal(artifact, "has lost its JSON file") from None
+
+    def _check_fresh(self, artifact, about):
+        for source, sha256 in about["made_from"].items():
+            newer = self._about(source)
+            if newer["sha256"] != sha256:
+                raise self._refusal(artifact, f"is stale: {source} was made anew since")
+            self._check_fresh(source, newer)
+
+    def _refusal(self, artifact, problem):
+        makers = {path.name[:2]: path.stem for path in NOTEBOOKS.glob("0*.ipynb")}
+        maker = makers.get(artifact[:2], makers["06"])
+        return TutorialError(
+            f"{shown(self.folder / artifact)} {problem}; run notebook {maker} to make "
+            "it anew, then those between it and this one."
+        )
+
+
+@contextlib.contextmanager
+def lock(name):
+    """Own a run's folder while a batch run writes to it; its kernels may write, too."""
+    folder = artifacts_root() / check_name(name)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            held = filelock.FileLock(folder / ".lock", timeout=0.5).acquire()
+        except filelock.Timeout:
+            raise TutorialError(
+                f"{shown(folder)} belongs to a batch run that is still going; wait for "
+                "it, or use another save_model_name."
+            ) from None
+    with held:
+        restore(folder / PUBLISHED)
+        os.environ[_OWNER] = str(folder)
+        try:
+            yield folder
+        finally:
+            del os.environ[_OWNER]
+
+
+def artifacts_root():
+    """Return the folder of all runs, ``artifacts/`` or what ``ARTIFACTS_DIR`` names."""
+    return (REPOSITORY / (os.environ.get("ARTIFACTS_DIR") or "artifacts")).resolve()
+
+
+def shown(path):
+    """Return a path as text, relative to the repository if it is inside."""
+    path = Path(path)
+    inside = path.is_relative_to(REPOSITORY)
+    return (path.relative_to(REPOSITORY) if inside else path).as_posix()
+
+
+def _check_clone():
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "helpers" / "runs.py").is_file():
+            if not folder.samefile(REPOSITORY):
+                raise TutorialError(
+                    f"This notebook is in {folder}, but the helpers installed are "
+                    f"those of {REPOSITORY}; run `pip install -e .` in {folder}."
+                )
+            return
+
+
+def _write(path, value):
+    if path.suffix == ".npz":
+        np.savez(path, allow_pickle=False, **value)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
+    elif path.suffix == ".keras":
+        value.save(path)
+    elif path.suffix:
+        path.write_bytes(value)
+    else:
+        with quiet():
+            value.export(path, verbose=False)
+
+
+def _read(path):
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    if path.suffix == ".json":
+        return json.loads(path.read_bytes())
+    if path.suffix == ".keras":
+        import keras
+
+        keras.backend.clear_session()  # so that layers are named as in a new process
+        return keras.models.load_model(path)
+    return path.read_bytes()
+
+
+def _beside(path):
+    return path.with_name(f"{path.name}.json")
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _versions():
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"python": sys.version.split()[0], **versions}

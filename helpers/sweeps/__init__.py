@@ -1,1 +1,0 @@
-"""A grid of runs on all cores of a laptop or on the machines of a Dask cluster."""

@@ -1,0 +1,114 @@
+"""A real browser and a real JupyterLab, for the tests of what a reader sees."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+HOW = "needs a browser: `pip install playwright`, `playwright install chromium`"
+TOKEN = "browser-test"
+PANEL = "window.jupyterapp?.shell.currentWidget"
+THREE = [
+    [(0.32, 0.25), (0.5, 0.17), (0.66, 0.28), (0.62, 0.42), (0.48, 0.48)],
+    [(0.48, 0.48), (0.66, 0.56), (0.7, 0.7), (0.55, 0.82), (0.32, 0.76)],
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium or Chrome, or a skip that says how to get one.
+
+    One for each module: while Playwright runs, its thread can run no other event loop.
+    """
+    api = pytest.importorskip("playwright.sync_api", reason=HOW)
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with api.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(
+                executable_path=path, args=["--no-sandbox"]
+            )
+        except api.Error:
+            pytest.skip(HOW)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory):
+    """A running JupyterLab with settings of its own: its address and its folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("jupyterlab")
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "ARTIFACTS_DIR")
+    environment = os.environ | {name: str(folder / name) for name in names}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", f"--port={port}", "--expose-app-in-browser"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    with open(folder / "log.txt", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        for _ in range(300):  # a minute
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.2)
+        yield SimpleNamespace(address=f"http://127.0.0.1:{port}", folder=folder)
+    finally:
+        server.terminate()  # which shuts the kernels down as well
+        server.wait(30)
+
+
+def write_notebook(path, codes, outputs=()):
+    """Write a notebook with a code cell for each of `codes`, all with `outputs`."""
+    cells = [nbformat.v4.new_code_cell(code, outputs=[*outputs]) for code in codes]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+def open_notebook(chromium, jupyterlab, path):
+    """Open a notebook, cut off from the internet, and wait until its kernel is idle."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    own = (jupyterlab.address, "data:", "blob:")
+    page.route(lambda url: not url.startswith(own), lambda route: route.abort())
+    page.goto(f"{jupyterlab.address}/lab/tree/{path}?token={TOKEN}&reset")
+    status = f"{PANEL}?.sessionContext?.session?.kernel?.status"
+    page.wait_for_function(f"() => {status} === 'idle'", timeout=60_000)
+    return page
+
+
+def run_all(page):
+    """Run all cells of the notebook; return whether each of them ended well."""
+    return page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def cells(page):
+    """Return the notebook's cells as nbformat's dictionaries."""
+    return page.evaluate(f"() => {PANEL}.content.model.toJSON().cells")
+
+
+def shut_down(page):
+    """Shut the notebook's kernel down."""
+    page.evaluate(f"() => {PANEL}.sessionContext.shutdown()")
+
+
+def draw(pad, strokes):
+    """Draw strokes with the mouse on a pad; the points (x, y) are from 0 to 1."""
+    paper, mouse = pad.locator("canvas").first, pad.page.mouse
+    paper.scroll_into_view_if_needed()
+    left, top, width, height = paper.bounding_box().values()
+    for stroke in strokes:
+        places = [(left + x * width, top + y * height) for x, y in stroke]
+        mouse.move(*places[0])
+        mouse.down()
+        for place in places:
+            mouse.move(*place, steps=5)
+        mouse.up()

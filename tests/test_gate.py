@@ -1,0 +1,151 @@
+"""The gate: a good candidate passes, and each bad one is refused with its reason."""
+
+import json
+from dataclasses import replace
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from helpers import c_files, gate, integer_arithmetic, quantization, quiet, tflite
+from helpers.parameters import TutorialError
+
+
+def _edited(model_bytes, part, key, value):
+    """Return the model with one entry of its flatbuffer changed."""
+    file = schema.ModelT.InitFromPackedBuf(bytearray(model_bytes), 0)
+    [graph] = file.subgraphs
+    tensors, operator = graph.tensors, graph.operators[0]
+    parts = {"input": tensors[0], "output": tensors[-1], "code": file.operatorCodes[0]}
+    parts |= {"weights": tensors[operator.inputs[1]], "operator": operator}
+    target = parts[part] if hasattr(parts[part], key) else parts[part].quantization
+    setattr(target, key, value)
+    builder = flatbuffers.Builder()
+    builder.Finish(file.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _failed(checks):
+    return [check.name for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("head", ["conv", "dense"])
+@pytest.mark.parametrize("network", ["tutorial", "compact"])
+def test_file_as_converted_passes(models, network, head):
+    checks = gate.check_file(models(network, head), head, network, 128.0)
+    assert _failed(checks) == []
+    gate.require(checks)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "name", "reason"),
+    [
+        ("input", "type", 3, "input", "uint8"),
+        ("input", "shapeSignature", [-1, 28, 28, 1], "input", r"\(-1, 28, 28, 1\)"),
+        ("input", "scale", [1.0], "input", "scale 1, .* where .* scale 0.0078125"),
+        ("input", "zeroPoint", [-1], "input", "zero point -1, where"),
+        ("output", "scale", [0.01], "output", "0.01, .* 0.00390625, zero point -128"),
+        ("output", "quantization", None, "output", "int8 .*, where .* scale"),
+        ("operator", "inputs", [0, 13], "layer 1", "no int32 bias"),
+        ("operator", "inputs", [0, 13, -1], "layer 1", "no int32 bias"),
+        ("weights", "zeroPoint", [1] * 8, "layer 1", "not symmetric"),
+        ("weights", "scale", [-1.0] * 8, "layer 1", "not positive"),
+        ("code", "builtinCode", 67, "operators", "TRANSPOSE_CONV"),
+    ],
+)
+def test_file_with_one_thing_wrong_is_refused(models, part, key, value, name, reason):
+    bad = _edited(models(), part, key, value)
+    checks = gate.check_file(bad, "conv", "tutorial", 128.0)
+    assert name in _failed(checks)
+    with pytest.raises(TutorialError, match=f"{name}: .*{reason}"):
+        gate.require(checks)
+
+
+def test_file_with_dense_weights_per_channel_is_refused(trained, sample, monkeypatch):
+    """Without the option the converter makes what older TFLM reads wrongly."""
+    option = "_experimental_disable_per_channel_quantization_for_dense_layers"
+    off = property(lambda _: False, lambda *_: None)
+    with quiet():
+        import tensorflow as tf
+    every_converter = tf.lite.TFLiteConverter.__mro__[-2]
+    monkeypatch.setattr(every_converter, option, off, raising=False)
+    deployed = quantization.deployed_graph(trained(), "dense")
+    images = sample["train_images"][:20] / np.float32(128)
+    bad = quantization.convert(deployed, images)
+    checks = gate.check_file(bad, "dense", "tutorial", 128.0)
+    assert _failed(checks) == ["layer 4", "layer 5"]
+    assert "10 scales, of which older TFLM reads one" in checks[-1].sentence
+
+
+def test_file_of_another_pixel_scale_is_refused(models):
+    assert _failed(gate.check_file(models(), "conv", "tutorial", 1.0)) == ["input"]
+
+
+@pytest.mark.parametrize(
+    ("images", "lost", "won", "allowed", "passed"),
+    [
+        (1000, 16, 10, 0.5, True),  # 867 against 873 right: six images are chance
+        (1000, 6, 0, 0.5, True),
+        (1000, 40, 10, 0.5, False),
+        (10_000, 130, 30, 0.5, False),
+        (10_000, 130, 30, 1.0, True),
+        (1000, 0, 0, 0.0, True),
+        (1000, 3, 8, 0.0, True),
+    ],
+)
+def test_accuracy_allows_for_chance_and_not_for_more(
+    images, lost, won, allowed, passed
+):
+    labels = np.zeros(images, int)
+    before, after = np.zeros(images, int), np.zeros(images, int)
+    after[:lost] = 1
+    before[lost : lost + won] = 1
+    check = gate.check_accuracy(labels, before, after, allowed)
+    assert check.passed is passed
+    assert f"({lost} images lost, {won} won)" in check.sentence
+    assert ("rose by 0.5" in check.sentence) is (won > lost)
+
+
+def test_all_checks_pass_a_good_candidate(candidate):
+    checks = gate.check_all(*candidate)
+    assert _failed(checks) == []
+    names = [check.name for check in checks]
+    assert {"accuracy", "golden vectors", "integer arithmetic"} < set(names)
+    report = json.loads(json.dumps(gate.report(*candidate, [], checks)))
+    right = (candidate[-1].argmax(axis=1) == candidate[1]["test_labels"]).sum()
+    assert report["accuracy"]["int8"] == {"correct": right, "images": 1000}
+    assert report["gate"][0]["sentence"] == checks[0].sentence
+
+
+def test_all_checks_refuse_what_is_wrong_elsewhere(candidate):
+    run, data, trained, model_bytes, runtime, scores = candidate
+
+    def failed(scores=scores):
+        checks = gate.check_all(run, data, trained, model_bytes, runtime, scores)
+        return _failed(checks)
+
+    other = scores.copy()
+    other[c_files.golden_indices(data["test_labels"], scores)[3], 0] += 1
+    assert failed(other) == ["golden vectors"]
+    assert failed(np.roll(scores, 1, axis=1)) == ["accuracy", "golden vectors"]
+
+
+def test_arithmetic_one_step_off_passes_only_for_the_stand_in(
+    models, sample, monkeypatch
+):
+    layers = integer_arithmetic.layers
+    runtime = tflite.LiteRT(models(), reference=True)
+
+    def passes(off_by):
+        def shifted(model):
+            *first, last = layers(model)
+            off = last.output_zero_point + off_by
+            return [*first, replace(last, output_zero_point=off)]
+
+        monkeypatch.setattr(integer_arithmetic, "layers", shifted)
+        return gate.check_arithmetic(runtime, sample["test_images"][:50]).passed
+
+    assert [passes(0), passes(1), passes(3)] == [True, True, False]
+    runtime.is_tflm = True
+    assert not passes(1)
