@@ -4,13 +4,10 @@ All images are int8, (N, 28, 28, 1), ``pixel - 128``, light ink on dark paper as
 MNIST. What comes into view from outside is black.
 """
 
-import math
-
 import numpy as np
 from scipy import ndimage
 
 from helpers.datasets import paper_is_light
-from helpers.figures import BLUE, INK, VERMILION
 
 
 def pictures(images_i8, seed=0):
@@ -100,35 +97,3 @@ EFFECTS = {
     "Inverted": lambda images, _: invert(images),
     "Inverted, polarity fixed": lambda images, _: fix_polarity(invert(images)),
 }
-
-
-def draw_report(ax, results):
-    """Draw the accuracy for each effect with its 95 % interval.
-
-    `results` is a list of dict with ``effect``, ``correct`` and ``images``.
-    """
-    for place, result in enumerate(results):
-        share = 100 * result["correct"] / result["images"]
-        ends = 100 * np.array(wilson_interval(result["correct"], result["images"]))
-        look = {"color": BLUE} if share > 90 else {"color": VERMILION, "hatch": "//"}
-        ax.barh(place, share, edgecolor="white", **look)
-        ax.plot(ends, [place, place], color=INK, linewidth=1.5)
-        text = f"{share:.1f} %  ({ends[0]:.1f} to {ends[1]:.1f})"
-        ax.text(102, place, text, va="center", fontsize=8)
-    ax.set_yticks(range(len(results)), [result["effect"] for result in results])
-    ax.set(xlim=(0, 100), xlabel="right answers (%)")
-    ax.invert_yaxis()
-    return ax
-
-
-def wilson_interval(correct, images, z=1.96):
-    """Return the interval (low, high), 0 to 1, that holds the true rate with 95 %.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical
-    inference", Journal of the American Statistical Association 22 (1927).
-    """
-    share = correct / images
-    centre = share + z**2 / (2 * images)
-    reach = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
-    scale = 1 + z**2 / images
-    return (centre - reach) / scale, (centre + reach) / scale

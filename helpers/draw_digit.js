@@ -137,7 +137,7 @@
   function start(host) {
     const pad = JSON.parse(host.dataset.pad);
     const layers = pad.layers.map(flatten);
-    const root = host.attachShadow({ mode: "open" }); // takes the still picture's place
+    const root = host.attachShadow({ mode: "open" }); // takes the text's place
     root.innerHTML = `<style>${pad.css}</style>${TEMPLATE}`;
     const find = (selector) => root.querySelector(selector);
     const canvas = find("canvas");

@@ -101,14 +101,18 @@ def check_convolution_bytes(convolution_bytes):
     )
 
 
-def check_calibration_set(calibration_set, deployed, data):
+def check_calibration_set(calibration_set, converter, data):
     """Notebook 5: from int8 training images and the pixel scale to float32 images."""
-    from helpers import quantization, tflite
+    from helpers import quiet, tflite
 
     images_i8, scale = data["train_images"][:2000], np.float32(data["pixel_scale"])
 
     def try_out(images):
-        model = tflite.LiteRT(quantization.convert(deployed, images[:500]))
+        converter.representative_dataset = lambda: (
+            [image[None].astype(np.float32)] for image in images[:500]
+        )
+        with quiet():
+            model = tflite.LiteRT(converter.convert())
         digits = model.run(data["test_images"][:500]).argmax(axis=1)
         return np.mean(digits == data["test_labels"][:500]), model.model.input.scale
 
@@ -120,9 +124,7 @@ def check_calibration_set(calibration_set, deployed, data):
         if not np.isclose(step, 1 / scale, rtol=0.02):
             found += f"; its input scale is {step:.4g}, not {1 / scale:.4g}"
             return f"{found}: scale as for training, all values from paper to ink."
-        usual, _ = try_out(images_i8[:100] / scale)
-        weak = f"{found}, {usual:.0%} with 100 digits: show it what digits produce."
-        return weak if right < usual - 0.03 else ""
+        return f"{found}: show it what digits produce." if right < 0.7 else ""
 
     _check(calibration_set, ("", (images_i8, scale), judge, ""))
 
@@ -163,12 +165,12 @@ def _verdict(function, label, arguments, right, hint, hints=None):
     try:
         with np.errstate(all="ignore"):
             answer = np.asarray(function(*copy.deepcopy(arguments)))
+        if answer.size == 1 and answer.item() is ...:
+            return UNTOUCHED
+        judge = right if callable(right) else _compare
+        problem = judge(answer, label, right, hint, hints or {})
     except Exception as error:  # the learner's code may do anything
         return f"Not yet. It stops with {error!r}."
-    if answer.size == 1 and answer.item() is ...:
-        return UNTOUCHED
-    judge = right if callable(right) else _compare
-    problem = judge(answer, label, right, hint, hints or {})
     return f"Not yet. {problem}" if problem else ""
 
 

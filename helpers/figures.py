@@ -1,11 +1,12 @@
 """How figures, tables and notices look, and the plots that take more than three lines.
 
-Each ``draw_…`` takes matplotlib axes and returns them. Colours are from the palette of
+Each ``draw_…`` takes matplotlib axes and returns them. Bars and lines have colours of
 Okabe and Ito (Color Universal Design, 2008), which readers with any kind of colour
 blindness can tell apart; nothing is told by colour alone.
 """
 
 import html
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,28 +14,13 @@ import numpy as np
 INK, GREY = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
-WIDTH = 9.0  # inches; a page shows it about 860 pixels wide
 
 
 def use_style():
     """Let the figures of a notebook look alike, and sharp on any screen."""
-    plt.rcParams.update(
-        {
-            "figure.figsize": (WIDTH, 3.0),
-            "figure.constrained_layout.use": True,
-            "figure.dpi": 96,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.edgecolor": GREY,
-            "axes.titlesize": 11,
-            "axes.titlelocation": "left",
-            "image.cmap": "gray",
-            "legend.frameon": False,
-            "lines.linewidth": 2,
-        }
-    )
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+    plt.style.use(Path(__file__).with_suffix(".mplstyle"))
     set_matplotlib_formats("retina")  # twice the pixels, shown at the same size
 
 
@@ -42,19 +28,12 @@ def table(columns, rows):
     """Show rows of values; numbers are aligned to the right, integers have commas."""
     from IPython.display import display
 
-    cells = [
-        [f"{v:,}" if isinstance(v, int | np.integer) else str(v) for v in row]
-        for row in rows
-    ]
-    numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
-    rule = ["---:" if right else ":---" for right in numeric]
-    lines = ["| " + " | ".join(row) + " |" for row in [columns, rule, *cells]]
+    integers = int | np.integer
+    cells = [[f"{v:,}" if isinstance(v, integers) else str(v) for v in r] for r in rows]
+    rules = ["---:" if not isinstance(v, str) else ":---" for v in rows[0]]
+    lines = ["| " + " | ".join(row) + " |" for row in [columns, rules, *cells]]
     text = "\n".join(lines)
     display({"text/markdown": text, "text/plain": text}, raw=True)
-
-
-def _is_number(text):
-    return text.strip("+-−±% ").replace(",", "").replace(".", "").isdigit()
 
 
 def notice(text):
@@ -95,8 +74,7 @@ def draw_digit(ax, image, title="", value_range=None):
         value_range = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
     low, high = value_range or (None, None)
     ax.imshow(image, vmin=low, vmax=high)
-    ax.set_title(title, fontsize=10)
-    return _plain(ax)
+    return _plain(ax, title)
 
 
 def draw_digits(axes, images, titles=()):
@@ -118,16 +96,14 @@ def draw_values(ax, patch, title="", value_range=None):
         color = "black" if value - low > 0.5 * (high - low) else "white"
         text = {"ha": "center", "va": "center", "fontsize": 8, "color": color}
         ax.text(column, row, f"{value:.0f}", **text)
-    ax.set_title(title, fontsize=10)
-    return _plain(ax)
+    return _plain(ax, title)
 
 
 def draw_map(ax, feature_map, title=""):
     """Draw a feature map: red is positive, blue negative, white is zero."""
     reach = np.abs(feature_map).max() or 1.0
     ax.imshow(feature_map, cmap="RdBu_r", vmin=-reach, vmax=reach)
-    ax.set_title(title, fontsize=10)
-    return _plain(ax)
+    return _plain(ax, title)
 
 
 def draw_network(ax, costs):
@@ -154,20 +130,6 @@ def draw_network(ax, costs):
         left += max(side + 0.9 * drawn, 13) + 4
     ax.set(xlim=(-4, left), ylim=(-25, 18), aspect="equal")
     return _plain(ax)
-
-
-def draw_grid(ax, weights, scale):
-    """Draw how weights (a few floats) snap to the nearest multiples of `scale`."""
-    snapped = np.round(weights / scale) * scale
-    places = np.arange(len(weights))
-    steps = np.arange(snapped.min() / scale - 1, snapped.max() / scale + 2) * scale
-    ax.hlines(steps, -0.5, len(weights) - 0.5, GREY, linewidth=0.5)
-    ax.vlines(places, weights, snapped, VERMILION, linewidth=3)
-    ax.plot(places, weights, "o", color=BLUE, label="weight")
-    ax.plot(places, snapped, "D", color=VERMILION, mfc="none", label="nearest step")
-    ax.set(xticks=places, xlabel="weight number", ylabel="value")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return ax
 
 
 def draw_confusion(ax, labels, answers):
@@ -198,8 +160,9 @@ def draw_scores(ax, scores_i8, title=""):
     return ax
 
 
-def _plain(ax):
+def _plain(ax, title=""):
     # A picture needs neither ticks nor a frame.
+    ax.set_title(title, fontsize=10)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax

@@ -113,8 +113,8 @@ def check_accuracy(labels, before, after, max_accuracy_drop):
         "accuracy",
         drop - 1.96 * error <= max_accuracy_drop,
         f"{rate(right, images)}; {change(right + lost - won, right, images)} ({lost:,} "
-        f"images lost, {won:,} won); a drop of {max_accuracy_drop:g} points, ± "
-        f"{1.96 * error:.2f} for chance, is allowed.",
+        f"images lost, {won:,} won). Allowed is a drop of {max_accuracy_drop:g} points "
+        f"plus {1.96 * error:.2f} for chance.",
     )
 
 
@@ -130,19 +130,16 @@ def check_arithmetic(runtime, images_i8):
     return Check(
         "integer arithmetic",
         bool(steps.max() <= (0 if runtime.is_tflm else 1)),
-        f"{np.count_nonzero(steps)} of {steps.size:,} logits of {runtime.name} differ "
-        f"from NumPy's, the largest by {steps.max()}.",
+        f"{np.count_nonzero(steps):,} of {steps.size:,} logits differ from those of "
+        f"{runtime.name}, the largest by {steps.max()}.",
     )
 
 
-def check_golden(runtime, data, scores_i8):
-    """Check that each digit is read at least once, and the same when run again."""
-    golden = c_files.golden_indices(data["test_labels"], scores_i8)
-    again = runtime.run(data["test_images"][golden])
-    same = np.array_equal(again, scores_i8[golden])
-    found = f"{len(golden)} of 10 digits are read at least once, and run again give "
-    found += f"{'the same' if same else 'other'} bytes."
-    return Check("golden vectors", same and len(golden) == 10, found)
+def check_golden(labels, scores_i8):
+    """Check that each digit is read at least once, to be a golden vector."""
+    found = len(c_files.golden_indices(labels, scores_i8))
+    sentence = f"{found} of 10 digits are read correctly at least once."
+    return Check("golden vectors", found == 10, sentence)
 
 
 def check_all(run, data, trained, model_bytes, runtime, scores_i8):
@@ -157,7 +154,7 @@ def check_all(run, data, trained, model_bytes, runtime, scores_i8):
     return [
         *check_file(model_bytes, made["head"], made["network"], made["pixel_scale"]),
         check_accuracy(labels, *answers, made["max_accuracy_drop"]),
-        check_golden(runtime, data, scores_i8),
+        check_golden(labels, scores_i8),
         check_arithmetic(runtime, data["test_images"][:200]),
     ]
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from helpers.parameters import TutorialError
 
-_BLOCK = 500  # images at a time, which keeps memory small
 _RELU, _VALID = 1, 1  # as in TensorFlow's schema.fbs
-_OPERATORS = {
+_OPERATORS = {  # and what their options have to be
     "CONV_2D": {"strideH": 1, "strideW": 1},
-    "MAX_POOL_2D": {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2},
+    "MAX_POOL_2D": {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2}
+    | {"fusedActivationFunction": 0},
     "FULLY_CONNECTED": {},
     "RESHAPE": {},
     "SOFTMAX": {},
@@ -155,10 +155,7 @@ def run(layers, images_i8):
 
     The images are int8 of shape (images, 28, 28, 1).
     """
-    blocks = []
-    for first in range(0, len(images_i8), _BLOCK):
-        outputs = [images_i8[first : first + _BLOCK]]
-        for layer in layers:
-            outputs.append(convolve(layer, outputs[-1]))
-        blocks.append(outputs[1:])
-    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    outputs = [images_i8]
+    for layer in layers:
+        outputs.append(convolve(layer, outputs[-1]))
+    return outputs[1:]

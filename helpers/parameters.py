@@ -5,7 +5,7 @@ Each notebook has one cell tagged ``parameters``, one parameter a line::
     epochs: int = 5  # passes over the training images [1 to 1000]
 
 The words are the help text, the brackets say what is accepted: ``[low to high]`` for
-numbers, ``[one or other]`` for words. Anything else in brackets is for people only.
+numbers, ``[one, two or three]`` for words. Anything else in brackets is only read.
 """
 
 import ast

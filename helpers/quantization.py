@@ -7,7 +7,7 @@ answers stay the same.
 
 import numpy as np
 
-from helpers import integer_arithmetic, quiet, tflite
+from helpers import integer_arithmetic, tflite
 from helpers.parameters import TutorialError
 
 
@@ -67,26 +67,6 @@ def _folded(layers):
     return chain
 
 
-def convert(deployed, calibration_images):
-    """Return the ``.tflite`` of a deployed network, with the settings of notebook 5.
-
-    The calibration images are float32, scaled as for training.
-    """
-    with quiet():
-        import tensorflow as tf
-
-        converter = tf.lite.TFLiteConverter.from_keras_model(deployed)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: (
-            [image[None].astype(np.float32)] for image in calibration_images
-        )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        return converter.convert()
-
-
 def compare_layers(deployed, model_bytes, images_i8, pixel_scale):
     """Return float and int8 outputs of each layer, the latter made real again.
 
@@ -96,15 +76,9 @@ def compare_layers(deployed, model_bytes, images_i8, pixel_scale):
     """
     import keras
 
-    kinds = [type(layer).__name__ for layer in deployed.layers]
-    ends = ("Conv2D", "Dense", "Flatten", "Softmax", "")  # what follows a whole layer
-    kept = [
-        layer.output
-        for layer, kind, after in zip(
-            deployed.layers, kinds, [*kinds[1:], ""], strict=True
-        )
-        if kind not in ("InputLayer", "Flatten", "Softmax") and after in ends
-    ]
+    weighted = [layer for layer in deployed.layers if layer.weights]
+    # What goes into the next layer with weights is the whole output of the one before.
+    kept = [*(layer.input for layer in weighted[1:]), weighted[-1].output]
     inner = keras.Model(deployed.input, kept)
     images = images_i8 / np.float32(pixel_scale)
     real = zip(*(inner(image[None], training=False) for image in images), strict=True)

@@ -36,12 +36,8 @@ def summary(report):
 def closing_text(folder, results):
     """Return what a batch run says at its end.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
-    results : list of tuple
-        Stem, status (kept, done, failed or not run) and seconds of each notebook.
+    `results` are stem, status (kept, done, failed or not run) and seconds of each
+    notebook.
     """
     report, published = _report(folder), _published(folder)
     rows = [(stem, f"{status:8}{seconds:6.1f} s") for stem, status, seconds in results]
@@ -50,11 +46,10 @@ def closing_text(folder, results):
     if results[-1][1] == "done":
         written = [f"{runs.PUBLISHED}/{path}" for path in published]
         written = [folder / p for p in [*written, "notebooks", "report/index.html"]]
-        here = [str(_from_here(path)) for path in written if path.exists()]
+        here = [str(path) for path in written if path.exists()]
         parts.append("\n  ".join(["Written:", *here]))
     elif published:
-        old = _from_here(folder / runs.PUBLISHED)
-        parts.append(f"{old} is as an earlier run left it.")
+        parts.append(f"{folder / runs.PUBLISHED} is as an earlier run left it.")
     if report and report["dataset"]["notice"]:
         lines = textwrap.wrap(f"PLEASE NOTE: {report['dataset']['notice']}", 72)
         parts.append("\n".join(["!" * 78, *(f"!! {x:72} !!" for x in lines), "!" * 78]))
@@ -142,8 +137,3 @@ def _report(folder):
 def _published(folder):
     files = [p for p in (folder / runs.PUBLISHED).rglob("*") if p.is_file()]
     return sorted(p.relative_to(folder / runs.PUBLISHED).as_posix() for p in files)
-
-
-def _from_here(path):
-    inside = path.is_relative_to(Path.cwd())
-    return path.relative_to(Path.cwd()) if inside else path

@@ -57,6 +57,7 @@ class Run:
         self.notebook = notebook
         self.parameters = dict(parameters or {})
         self._made_from = {}  # artifact → its SHA-256
+        self._inherited = {}  # parameters that made what was loaded
 
     def save(self, artifact, value):
         """Save an artifact, with its JSON file beside it.
@@ -66,7 +67,7 @@ class Run:
         without an ending becomes a SavedModel folder, without JSON.
         """
         path = self.folder / artifact
-        about = {"notebook": self.notebook, "parameters": self.parameters}
+        about = {"notebook": self.notebook, "parameters": self.history()}
         about["versions"] = _versions()
         about["made_from"] = {k: v for k, v in self._made_from.items() if k != artifact}
         with replacing(path) as new:
@@ -87,18 +88,12 @@ class Run:
         if _sha256(path) != about["sha256"]:
             raise self._refusal(artifact, "is damaged: its SHA-256 has changed")
         self._made_from[artifact] = about["sha256"]
+        self._inherited |= about["parameters"]
         return _read(path)
 
     def history(self):
         """Return all parameters that made what was loaded, and this notebook's own."""
-        found, waiting = {}, list(self._made_from)
-        for artifact in waiting:
-            about = self._about(artifact)
-            found = about["parameters"] | found
-            waiting += [
-                source for source in about["made_from"] if source not in waiting
-            ]
-        return found | self.parameters
+        return self._inherited | self.parameters
 
     def publish(self, files):
         """Replace the published folder as a whole by `files`, bytes by path in it."""
@@ -146,7 +141,7 @@ class Run:
         makers = {path.name[:2]: path.stem for path in NOTEBOOKS.glob("0*.ipynb")}
         maker = makers.get(artifact[:2], makers["06"])
         return TutorialError(
-            f"{shown(self.folder / artifact)} {problem}; run notebook {maker} to make "
+            f"{self.folder / artifact} {problem}; run notebook {maker} to make "
             "it anew, then those between it and this one."
         )
 
@@ -161,7 +156,7 @@ def lock(name):
             held = filelock.FileLock(folder / ".lock", timeout=0.5).acquire()
         except filelock.Timeout:
             raise TutorialError(
-                f"{shown(folder)} belongs to a batch run that is still going; wait for "
+                f"{folder} belongs to a batch run that is still going; wait for "
                 "it, or use another save_model_name."
             ) from None
     with held:
@@ -176,13 +171,6 @@ def lock(name):
 def artifacts_root():
     """Return the folder of all runs, ``artifacts/`` or what ``ARTIFACTS_DIR`` names."""
     return (REPOSITORY / (os.environ.get("ARTIFACTS_DIR") or "artifacts")).resolve()
-
-
-def shown(path):
-    """Return a path as text, relative to the repository if it is inside."""
-    path = Path(path)
-    inside = path.is_relative_to(REPOSITORY)
-    return (path.relative_to(REPOSITORY) if inside else path).as_posix()
 
 
 def _check_clone():

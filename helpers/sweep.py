@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -38,12 +37,11 @@ def main(arguments=None):
     known = {name: parameter for name, (parameter, _) in all_parameters().items()}
     known |= {option.name: option for option in OPTIONS if option.name == "recipe"}
     del known["save_model_name"]  # each run has a name of its own
-    lines = [f"  {p.name}: {p.help} [{p.accepts}; {p.default}]" for p in known.values()]
     parser = argparse.ArgumentParser(
         "python -m helpers.sweep",
         "%(prog)s --set NAME=VALUE,VALUE [--set ...] [options]",
-        description="\n".join(["Run all combinations of [accepted; default]:", *lines]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run all combinations of parameters. What each accepts is told by "
+        "python -m helpers.train_and_quantize --help.",
     )
     add = parser.add_argument
     add("--set", action="append", required=True, help="such as epochs=1,5")
@@ -68,10 +66,10 @@ def main(arguments=None):
 def grid(settings, known):
     """Return the runs that `settings` such as ``epochs=1,5`` ask for, by name.
 
-    Of each it gives the values of all parameters, from which its name follows, and the
-    bytes of the file that the dataset is in, if it is in one.
+    Of each it gives the values of all parameters, and the path of the file that the
+    dataset is in, or ''; its name follows from the values and the file's bytes.
     """
-    axes, files, planned = {}, {}, {}
+    axes, planned = {}, {}
     for setting in settings:
         name, _, texts = setting.partition("=")
         if name not in known or name in axes:
@@ -84,21 +82,20 @@ def grid(settings, known):
         asked = dict(zip(axes, combination, strict=True))
         chosen = RECIPES[asked.get("recipe", "default")] | asked
         values = {name: chosen.get(name, p.default) for name, p in known.items()}
-        if (dataset := values["dataset"]) not in files:
-            path = datasets.file_of(dataset)
-            files[dataset] = Path(path).read_bytes() if path else b""
-        made_from = repr(values | {"recipe": ""}).encode() + files[dataset]
+        file = datasets.file_of(values["dataset"])
+        made_from = repr(values | {"recipe": ""}).encode()
+        made_from += Path(file).read_bytes() if file else b""
         run = f"run_{hashlib.sha256(made_from).hexdigest()[:8]}"
         if run in planned:
             raise TutorialError(f"--set asks twice for {asked}, but expected is once.")
-        planned[run] = values, files[dataset]
+        planned[run] = values, file
     return planned
 
 
-def do_run(run, values, data):
+def do_run(run, values, file):
     """Do one run on a Dask worker; return what it found, and its files by path.
 
-    `data` is in the dataset's file, if the worker does not find it itself. Raises
+    `file` is the path of the dataset's file, if it is in one, on all machines. Raises
     `TutorialError` with the batch command's sentence if more failed than the gate.
     """
     from dask.distributed import get_worker
@@ -107,10 +104,8 @@ def do_run(run, values, data):
     key, flags = worker.get_current_task(), values | {"save_model_name": run}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = os.environ | {"ARTIFACTS_DIR": folder}
-        if data:  # reports then hold no path of this machine
-            file = Path(folder, Path(values["dataset"]).name)
-            file.write_bytes(data)
-            place["MNIST_NPZ"], flags["dataset"] = str(file), "auto"
+        if file:  # reports then hold no path of this machine
+            place["MNIST_NPZ"], flags["dataset"] = file, "auto"
         command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
         command += [f"--{name}={value}" for name, value in flags.items()]
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
@@ -144,7 +139,7 @@ def _sweep(planned, options):
     out = options.out.resolve()
     with explained(out):
         (out / "runs").mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(path.read_bytes()) for path in out.glob("runs/*/row.json")]
+    rows = [json.loads(path.read_bytes()) for path in out.glob("runs/run_*/row.json")]
     rows = {row["id"]: row for row in rows}
     ended = {run for run, row in rows.items() if row["status"] != "failed"}
     left = {run: planned[run] for run in planned if run not in ended}
@@ -174,7 +169,6 @@ def _sweep(planned, options):
 def _results(left, options):
     from dask.distributed import Client, as_completed
 
-    warnings.filterwarnings("ignore", "Sending large graph")  # a dataset, once
     here = {"n_workers": options.workers, "threads_per_worker": 1, "silence_logs": 50}
     here["dashboard_address"] = "127.0.0.1:0"  # any free port
     here["preload"] = ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"]
@@ -183,12 +177,7 @@ def _results(left, options):
     try:
         with Client(**where, timeout=10) as client:
             client.wait_for_workers(1, timeout=60)
-            files = {data for _, data in left.values()}
-            files = {data: client.submit(bytes, data, pure=False) for data in files}
-            jobs = {
-                client.submit(do_run, run, values, files[data], **how): run
-                for run, (values, data) in left.items()
-            }
+            jobs = {client.submit(do_run, run, *left[run], **how): run for run in left}
             for job in as_completed(jobs):
                 failed = {"status": "failed", "error": str(job.exception())}, {}
                 yield jobs[job], *(failed if job.status == "error" else job.result())

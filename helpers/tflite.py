@@ -7,7 +7,6 @@ computer; a chip's maker may replace them by kernels that round differently.
 
 import importlib.util
 import math
-import os
 import re
 from importlib.metadata import version
 from typing import NamedTuple
@@ -63,7 +62,6 @@ class Model(NamedTuple):
     tensors: tuple
     input: Tensor
     output: Tensor
-    byte_count: int
 
     @property
     def operator_names(self):
@@ -100,7 +98,7 @@ def read(model_bytes):
         ]
         [source], [sink] = graph.inputs, graph.outputs
         ends = tensors[source], tensors[sink]
-        return Model(tuple(operators), tuple(tensors), *ends, len(model_bytes))
+        return Model(tuple(operators), tuple(tensors), *ends)
     except Exception as error:  # whatever comes of following wrong offsets
         raise TutorialError(
             f"The {len(model_bytes):,} bytes are not a whole TensorFlow Lite model; "
@@ -195,23 +193,17 @@ class TFLM(_Runtime):
     def _start(self, keep_all=False):
         from tflite_micro import runtime
 
-        mode = "kPreserveAllTensors" if keep_all else "kAllocationRecording"
         interpreter = runtime.Interpreter.from_bytes(
             self._bytes,
             arena_size=_ARENA,
-            intrepreter_config=getattr(runtime.InterpreterConfig, mode),
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
         )
 
         def invoke(image):
             interpreter.set_input(image, 0)
             interpreter.invoke()
 
-        def value(index):
-            if keep_all:
-                return interpreter.GetTensor(index, 0)["tensor_data"]
-            return interpreter.get_output(0)
-
-        return invoke, value
+        return invoke, lambda index: interpreter.GetTensor(index, 0)["tensor_data"]
 
     def arena_used(self):
         """Return how many bytes of its arena TFLM uses for the model."""
@@ -225,12 +217,8 @@ class TFLM(_Runtime):
 
 
 def tflm_or_stand_in(model_bytes):
-    """Return TFLM, or LiteRT's reference kernels with a notice where it is missing.
-
-    The environment variable ``BOARD_RUNTIME=litert`` does without TFLM.
-    """
-    wanted = os.environ.get("BOARD_RUNTIME") != "litert"
-    if wanted and importlib.util.find_spec("tflite_micro"):
+    """Return TFLM, or LiteRT's reference kernels with a notice where it is missing."""
+    if importlib.util.find_spec("tflite_micro"):
         return TFLM(model_bytes)
     runtime = LiteRT(model_bytes, reference=True)
     runtime.notice = _STAND_IN

@@ -29,7 +29,6 @@ RECIPES = {"default": {}, "original": _ORIGINAL}
 OPTIONS = [
     Parameter("recipe", str, "default", "original: as Himax", "default or original"),
     Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
-    Parameter("timeout", int, 7200, "seconds that one cell may take", "1 to 86400"),
 ]
 _EXIT = "exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"
 _KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
@@ -79,6 +78,8 @@ def parse(arguments=None):
                 values[name] = parameter.parse(given[name])
                 if max(numbers, default=6) < values["start_at"]:
                     parser.error(f"--start-at leaves out what uses --{name}")
+        if values["start_at"] > 1 and values["recipe"] != "default":
+            parser.error("--recipe needs all notebooks; leave out --start-at")
         if values["start_at"] == 1:
             datasets.file_of(values["dataset"])
     except TutorialError as error:
@@ -162,17 +163,15 @@ def _execute(path, executed, values, kernel, bar):
 
     manager, client = kernel
     sent = {n: values[n] for n, p in declared(path).items() if values[n] != p.default}
-    options = {"progress_bar": False, "execution_timeout": values["timeout"]}
+    options = {"progress_bar": False, "stdout_file": bar}
     try:
-        execute_notebook(path, executed, sent, km=manager, stdout_file=bar, **options)
+        execute_notebook(path, executed, sent, km=manager, **options)
         client.execute("get_ipython().reset()", silent=True, reply=True, timeout=60)
         return ""
     except PapermillExecutionError as error:
         is_ours = error.ename == "TutorialError"  # its sentence says all
         found = error.evalue if is_ours else f"{error.ename}: {error.evalue}"
-    except TimeoutError:
-        found = f"a cell took longer than the {values['timeout']} s of --timeout"
-    except RuntimeError:
+    except (RuntimeError, TimeoutError):
         found = "its kernel died, perhaps for lack of memory"
     found = " ".join(found.split()).rstrip(".")
     start_at = f"fix it and go on with --start-at {path.name[1]}"

@@ -2,10 +2,10 @@
 
 MNIST's digits are centred, upright, of one size and white on black; digits in front of
 a camera are not. So most images of every batch are turned, scaled, squeezed, slanted
-and shifted, and some lose contrast. The network's cost on the board stays as it is.
+and shifted. The network's cost on the board stays as it is.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ def random_affine(images, seed):
     Images are float32 (batch, 28, 28, 1), ``pixel - 128``; the same `seed`, two
     integers, gives the same result. What comes into view from outside is paper.
     """
+    import keras
     import tensorflow as tf
 
     one = np.float32([0, 1, 1, 0, 0, 0])
@@ -42,14 +43,8 @@ def random_affine(images, seed):
     a2 = 13.5 - a0 * (13.5 + right) - a1 * (13.5 + down)
     b2 = 13.5 - b0 * (13.5 + right) - b1 * (13.5 + down)
     zero = tf.zeros_like(a0)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1),
-        output_shape=(28, 28),
-        fill_value=-128.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
+    maps = tf.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
+    return keras.ops.image.affine_transform(images, maps, fill_value=-128.0)
 
 
 def compact():
@@ -76,14 +71,8 @@ def compact():
     return model
 
 
-class LayerCost(NamedTuple):
-    """A layer's output shape (without batch), parameters and multiply-accumulates."""
-
-    name: str
-    kind: str
-    output_shape: tuple
-    parameters: int
-    macs: int
+LayerCost = namedtuple("LayerCost", "name kind output_shape parameters macs")
+"""A layer's output shape (without batch), parameters and multiply-accumulates."""
 
 
 def layer_costs(model):

@@ -2,9 +2,13 @@
 
 import functools
 import importlib.util
+import signal
 
 import numpy as np
 import pytest
+
+# A job in the background ignores Ctrl-C, and so would every program that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):
@@ -54,17 +58,35 @@ def trained(sample):
 
 
 @pytest.fixture(scope="session")
-def models(sample, trained):
+def converter():
+    """Return a function from a model and images to a converter as in notebook 5."""
+    import tensorflow as tf
+
+    def made(deployed, images):
+        converter = tf.lite.TFLiteConverter.from_keras_model(deployed)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        option = "_experimental_disable_per_channel_quantization_for_dense_layers"
+        setattr(converter, option, True)
+        return converter
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def models(sample, trained, converter):
     """Return a function from network, head and seed to the bytes of a .tflite."""
     from helpers import quantization
 
     @functools.cache
-    def convert(network, head, seed):
+    def made(network, head, seed):
         deployed = quantization.deployed_graph(trained(network, seed), head)
         images = sample["train_images"][:100] / np.float32(128)
-        return quantization.convert(deployed, images)
+        return converter(deployed, images).convert()
 
-    return lambda network="tutorial", head="conv", seed=0: convert(network, head, seed)
+    return lambda network="tutorial", head="conv", seed=0: made(network, head, seed)
 
 
 @pytest.fixture(scope="session")

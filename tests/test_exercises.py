@@ -66,11 +66,12 @@ NAMES = [name.removeprefix("check_") for name in dir(exercises) if "check_" in n
 
 
 @pytest.fixture
-def verdict(capsys, trained, sample):
+def verdict(capsys, converter, trained, sample):
     def check(name, function):
         more = {"weakest_digit": (LABELS, PREDICTIONS)}.get(name, ())
         if name == "calibration_set":
-            more = quantization.deployed_graph(trained()), sample
+            deployed = quantization.deployed_graph(trained())
+            more = converter(deployed, sample["train_images"][:9]), sample
         getattr(exercises, f"check_{name}")(function, *more)
         (line,) = capsys.readouterr().out.splitlines()
         return line

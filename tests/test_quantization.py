@@ -69,10 +69,10 @@ def test_deployed_graph_normalization_that_cannot_be_folded_is_named(before, pro
 
 
 @pytest.mark.parametrize("pixel_scale", [128.0, 1.0])
-def test_convert_input_is_the_bytes_that_boards_have(sample, pixel_scale):
+def test_converted_input_is_the_bytes_that_boards_have(sample, converter, pixel_scale):
     deployed = quantization.deployed_graph(tutorial())
     images = sample["train_images"][:50] / np.float32(pixel_scale)
-    model = tflite.read(quantization.convert(deployed, images))
+    model = tflite.read(converter(deployed, images).convert())
     assert model.input.dtype == "int8"
     assert model.input.scale == pytest.approx(1 / pixel_scale, rel=1e-6)
     assert model.input.zero_point == 0

@@ -100,12 +100,8 @@ def test_arena_recommended_works_and_less_than_used_does_not(models, network):
     assert "estimated" in estimate["arena_rule"]
 
 
-@pytest.mark.parametrize("how", ["wanted", "not installed"])
-def test_stand_in_for_tflm_says_so(models, monkeypatch, how):
-    if how == "wanted":
-        monkeypatch.setenv("BOARD_RUNTIME", "litert")
-    else:
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_stand_in_for_tflm_says_so(models, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     runtime = tflite.tflm_or_stand_in(models())
     assert "reference kernels" in runtime.name
     assert not runtime.is_tflm

@@ -38,7 +38,6 @@ WRONG = {
 FAILURES = {  # and words of the sentence that each gives
     "--mishap=fail": "04_train failed: ValueError: asked to fail in two lines; ",
     "--mishap=die": "04_train failed: its kernel died",
-    "--wait=99 --timeout=1": "took longer than the 1 s of --timeout",
 }
 
 
