@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import sys
 import textwrap
 from pathlib import Path
 
@@ -169,14 +168,11 @@ def main():
     """Write a file as a C array, exactly as ``xxd -i`` does."""
     parser = argparse.ArgumentParser("python -m helpers.c_files", None, main.__doc__)
     parser.add_argument("infile", help="file to convert, for example a .tflite")
-    parser.add_argument("outfile", nargs="?", help="C file; else standard output")
+    parser.add_argument("outfile", help="C file to write")
     options = parser.parse_args()
     try:
-        text = xxd(options.infile, Path(options.infile).read_bytes()).encode()
-        if options.outfile:
-            Path(options.outfile).write_bytes(text)
-        else:
-            sys.stdout.buffer.write(text)
+        text = xxd(options.infile, Path(options.infile).read_bytes())
+        Path(options.outfile).write_bytes(text.encode())
     except OSError as error:
         parser.exit(1, f"error: {error}\n")
 

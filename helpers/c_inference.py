@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -56,18 +57,18 @@ def source(name, layers, about):
     )
 
 
-def run_on_pc(name, c_source, images_i8, compiler=(), emulator=()):
+def run_on_pc(name, c_source, images_i8, compiler=()):
     """Compile the source for this computer and return the logits of many images.
 
-    None if there is no compiler. `compiler` and `emulator` may be commands with
-    options; else it is the first of cc, gcc and clang, and no emulator.
+    None if there is no compiler. `compiler` may be a command with options; else it is
+    the first of cc, gcc and clang.
     """
     found = [c for c in ("cc", "gcc", "clang") if shutil.which(c)]
     compiler = compiler or [*found[:1], "-std=c99", "-O2"]
     if not shutil.which(compiler[0]):
         return None
-    command = [*emulator, "program"]
-    return _run(name, c_source, images_i8, compiler, "pc.c", command)[0]["logits"]
+    call = compiler, "pc.c", ["program"]
+    return _run(name, c_source, images_i8, *call)[0]["logits"]
 
 
 def run_on_boards(name, c_source, images_i8, boards=BOARDS):
@@ -75,8 +76,9 @@ def run_on_boards(name, c_source, images_i8, boards=BOARDS):
 
     Returns a list of `BoardRun`, empty if `missing_tools` has something to say.
     """
-    runs, boards = [], [] if missing_tools() else boards
-    for machine, processor, clock_hz, start, flash, ram in boards:
+
+    def run(board):
+        machine, processor, clock_hz, start, flash, ram = board
         compiler = ["arm-none-eabi-gcc", "-std=c99", "-O2", f"-mcpu={processor}"]
         compiler += ["-mthumb", "-ffreestanding", "-nostartfiles", "-nolibc"]
         compiler += ["-T", HARNESS / "board.ld", f"-Wl,--defsym=flash_start={start}"]
@@ -89,8 +91,10 @@ def run_on_boards(name, c_source, images_i8, boards=BOARDS):
         text, data, bss = map(int, size.splitlines()[1].split()[:3])
         instructions = round(results["ticks"].mean() * 1e9 / clock_hz)
         figures = text + data, data + bss, instructions, instructions / clock_hz
-        runs.append(BoardRun(machine, processor, clock_hz, *figures, results["logits"]))
-    return runs
+        return BoardRun(machine, processor, clock_hz, *figures, results["logits"])
+
+    with ThreadPoolExecutor() as pool:  # each has its own processes
+        return list(pool.map(run, [] if missing_tools() else boards))
 
 
 def missing_tools():
@@ -122,11 +126,9 @@ def _call(command, folder):
     options = {"cwd": folder, "capture_output": True, "errors": "replace"}
     try:
         done = subprocess.run(command, timeout=_TIMEOUT, check=True, **options)
-    except subprocess.CalledProcessError as error:
-        said = " ".join(error.stderr.split())[:400]
-        raise TutorialError(f"{what} failed: {said}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TutorialError(f"{what} did not start or did not end: {error}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        said = " ".join(str(getattr(error, "stderr", "") or error).split())
+        raise TutorialError(f"{what} failed: {said[:400]}") from error
     return done.stdout
 
 

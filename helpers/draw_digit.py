@@ -19,13 +19,6 @@ PAD, PEN = 280, 22  # pixels of the pad's side, and of the width of its pen
 EXAMPLE = [[(182, 35), (213, 34), (245, 32), (225, 70), (209, 115)]]
 
 
-class Pad(HTML):
-    """HTML with a text form for where nothing else can be shown."""
-
-    def __repr__(self):
-        return "Figure: a pad to draw a digit on, and what the model reads in it"
-
-
 def pad(model_bytes):
     """Return a drawing pad for a ``.tflite`` model: HTML of about 120 kB.
 
@@ -40,7 +33,7 @@ def pad(model_bytes):
     data["output"] = {"scale": logits.scale, "zero_point": logits.zero_point}
     text = html.escape(json.dumps(data, default=np.ndarray.tolist))
     script = here.with_suffix(".js").read_text("utf-8")
-    return Pad(
+    return HTML(
         f'<div class="draw-digit" data-pad="{text}">To draw here, run this cell or '
         f"allow scripts.</div>\n<script>\n{script}</script>"
     )

@@ -46,7 +46,6 @@ def check_depthwise_parameters(depthwise_parameters):
     """Notebook 3: from a filter's side and the channels to the number of parameters."""
     hints = {
         144: "The biases are missing: one for each channel.",
-        145: "Each channel has a bias of its own, not one for all.",
         2304: "That mixes all channels, as an ordinary convolution does; no biases.",
         2320: "That mixes all channels, as an ordinary convolution does.",
         64: "A filter has F × F weights, not F.",
@@ -58,7 +57,6 @@ def check_sgd_step(sgd_step):
     """Notebook 4: from weight, gradient and learning rate to the weight one step on."""
     hints = {
         2.05: "That goes uphill: the gradient points up, so subtract it.",
-        2.5: "That goes uphill: subtract, and multiply by the learning rate.",
         1.5: "The learning rate is missing: multiply the gradient by it.",
         1.9: "The gradient is missing: the steeper the slope, the larger the step.",
         0.05: "That is the step alone: subtract it from the weight.",
@@ -93,12 +91,10 @@ def check_convolution_bytes(convolution_bytes):
     hints = {
         12_800: "The biases are missing: four bytes for each output channel.",
         12_832: "A bias takes four bytes in the int8 model, not one.",
-        12_864: "There is a bias for each output channel, not for each input channel.",
         51_328: "Weights take one byte each in int8, not four.",
     }
-    _check(
-        convolution_bytes, ("5 × 5, 16 to 32 channels", (5, 16, 32), 12_928, "", hints)
-    )
+    case = "5 × 5, 16 to 32 channels", (5, 16, 32), 12_928, "", hints
+    _check(convolution_bytes, case)
 
 
 def check_calibration_set(calibration_set, converter, data):

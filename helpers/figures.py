@@ -1,8 +1,8 @@
 """How figures, tables and notices look, and the plots that take more than three lines.
 
-Each ``draw_…`` takes matplotlib axes and returns them. Bars and lines have colours of
-Okabe and Ito (Color Universal Design, 2008), which readers with any kind of colour
-blindness can tell apart; nothing is told by colour alone.
+Each ``draw_…`` takes matplotlib axes. Bars and lines have colours of Okabe and Ito
+(Color Universal Design, 2008), which readers with any kind of colour blindness can tell
+apart; nothing is told by colour alone.
 """
 
 import html
@@ -74,7 +74,7 @@ def draw_digit(ax, image, title="", value_range=None):
         value_range = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
     low, high = value_range or (None, None)
     ax.imshow(image, vmin=low, vmax=high)
-    return _plain(ax, title)
+    _plain(ax, title)
 
 
 def draw_digits(axes, images, titles=()):
@@ -84,7 +84,6 @@ def draw_digits(axes, images, titles=()):
     titles = [*titles, *[""] * len(images)]
     for ax, image, title in zip(np.ravel(axes), images, titles, strict=False):
         draw_digit(ax, image, title)
-    return axes
 
 
 def draw_values(ax, patch, title="", value_range=None):
@@ -96,14 +95,14 @@ def draw_values(ax, patch, title="", value_range=None):
         color = "black" if value - low > 0.5 * (high - low) else "white"
         text = {"ha": "center", "va": "center", "fontsize": 8, "color": color}
         ax.text(column, row, f"{value:.0f}", **text)
-    return _plain(ax, title)
+    _plain(ax, title)
 
 
 def draw_map(ax, feature_map, title=""):
     """Draw a feature map: red is positive, blue negative, white is zero."""
     reach = np.abs(feature_map).max() or 1.0
     ax.imshow(feature_map, cmap="RdBu_r", vmin=-reach, vmax=reach)
-    return _plain(ax, title)
+    _plain(ax, title)
 
 
 def draw_network(ax, costs):
@@ -129,7 +128,7 @@ def draw_network(ax, costs):
         ax.text(middle, -17, text, ha="center", va="top", fontsize=8)
         left += max(side + 0.9 * drawn, 13) + 4
     ax.set(xlim=(-4, left), ylim=(-25, 18), aspect="equal")
-    return _plain(ax)
+    _plain(ax)
 
 
 def draw_confusion(ax, labels, answers):
@@ -147,7 +146,6 @@ def draw_confusion(ax, labels, answers):
         ax.text(column, row, counts[row, column], color=color, **text)
     ticks = range(10)
     ax.set(xticks=ticks, yticks=ticks, xlabel="answer", ylabel="true digit")
-    return ax
 
 
 def draw_scores(ax, scores_i8, title=""):
@@ -157,7 +155,6 @@ def draw_scores(ax, scores_i8, title=""):
     ax.bar(digits, np.asarray(scores_i8, int) + 128, color=colours)
     ax.set(xticks=digits, ylim=(0, 270), xlabel="digit", ylabel="output + 128")
     ax.set_title(title, fontsize=10)
-    return ax
 
 
 def _plain(ax, title=""):
@@ -165,4 +162,3 @@ def _plain(ax, title=""):
     ax.set_title(title, fontsize=10)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    return ax

@@ -7,10 +7,9 @@ is missing, damaged or stale, and which notebook makes it anew.
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
-import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import filelock
@@ -68,7 +67,7 @@ class Run:
         """
         path = self.folder / artifact
         about = {"notebook": self.notebook, "parameters": self.history()}
-        about["versions"] = _versions()
+        about["versions"] = {package: version(package) for package in _PACKAGES}
         about["made_from"] = {k: v for k, v in self._made_from.items() if k != artifact}
         with replacing(path) as new:
             _write(new, value)
@@ -218,8 +217,3 @@ def _beside(path):
 
 def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _versions():
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
-    return {"python": sys.version.split()[0], **versions}

@@ -7,7 +7,6 @@ and ``sweep.html`` is made anew; the same command again does only what is missin
 
 import argparse
 import base64
-import contextlib
 import hashlib
 import io
 import itertools
@@ -30,6 +29,8 @@ from helpers.train_and_quantize import OPTIONS, RECIPES, all_parameters
 
 RESULTS = ["dataset_name", "float_accuracy", "float_correct", "int8_accuracy"]
 RESULTS += ["int8_correct", "test_images", "model_bytes", "seconds", "error"]
+# Ctrl-C ends the runs, which notice it themselves; workers end with their client.
+_PRELOAD = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)"
 
 
 def main(arguments=None):
@@ -47,7 +48,6 @@ def main(arguments=None):
     add("--set", action="append", required=True, help="such as epochs=1,5")
     add("--workers", type=int, help="runs at a time here [number of cores]")
     add("--scheduler", help="of a Dask cluster, such as tcp://host:8786")
-    add("--retries", type=int, default=1, help="at once, of a run that failed [1]")
     add("--out", type=Path, default=runs.REPOSITORY / "sweep", help="folder [sweep/]")
     options = parser.parse_args(arguments)
     try:
@@ -66,8 +66,8 @@ def main(arguments=None):
 def grid(settings, known):
     """Return the runs that `settings` such as ``epochs=1,5`` ask for, by name.
 
-    Of each it gives the values of all parameters, and the path of the file that the
-    dataset is in, or ''; its name follows from the values and the file's bytes.
+    Of each it gives the values of all parameters; its name follows from them and from
+    the bytes of the dataset's file, if it is in one.
     """
     axes, planned = {}, {}
     for setting in settings:
@@ -86,45 +86,32 @@ def grid(settings, known):
         made_from = repr(values | {"recipe": ""}).encode()
         made_from += Path(file).read_bytes() if file else b""
         run = f"run_{hashlib.sha256(made_from).hexdigest()[:8]}"
-        if run in planned:
-            raise TutorialError(f"--set asks twice for {asked}, but expected is once.")
-        planned[run] = values, file
+        planned[run] = values | {"dataset": file or values["dataset"]}
     return planned
 
 
-def do_run(run, values, file):
+def do_run(run, values):
     """Do one run on a Dask worker; return what it found, and its files by path.
 
-    `file` is the path of the dataset's file, if it is in one, on all machines. Raises
-    `TutorialError` with the batch command's sentence if more failed than the gate.
+    A dataset's file has to be in the same place on all machines. TutorialError with the
+    batch command's sentence if more failed than the gate.
     """
-    from dask.distributed import get_worker
-
-    worker, started = get_worker(), time.monotonic()
-    key, flags = worker.get_current_task(), values | {"save_model_name": run}
+    started, flags = time.monotonic(), values | {"save_model_name": run}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = os.environ | {"ARTIFACTS_DIR": folder}
-        if file:  # reports then hold no path of this machine
-            place["MNIST_NPZ"], flags["dataset"] = file, "auto"
         command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
         command += [f"--{name}={value}" for name, value in flags.items()]
-        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, env=place, **pipes)
-        while process.returncode is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                said = process.communicate(timeout=0.2)[1].decode(errors="replace")
-            task = worker.state.tasks.get(key)
-            if task is None or task.state == "cancelled":
-                process.kill()  # nobody waits for it any more
+        options = {"capture_output": True, "text": True, "errors": "replace"}
+        done = subprocess.run(command, env=place, **options)
         made = Path(folder, run, runs.PUBLISHED)
         paths = {path.relative_to(made).as_posix(): path for path in made.rglob("*")}
         paths = {"report.json": Path(folder, run, "06_results.json")} | paths
         files = {name: p.read_bytes() for name, p in paths.items() if p.is_file()}
     report = json.loads(files.get("report.json", "{}"))
     refused = [c["sentence"] for c in report.get("gate", []) if not c["passed"]]
-    if process.returncode and not refused:
-        words = said.strip().rpartition("\n")[2]
-        raise TutorialError(words or f"Its process ended with {process.returncode}.")
+    if done.returncode and not refused:
+        words = done.stderr.strip().rpartition("\n")[2]
+        raise TutorialError(words or f"Its process ended with {done.returncode}.")
     found = {"status": "gate failed" if refused else "done", "error": " ".join(refused)}
     for kind in ("float", "int8"):
         correct, images = (report["accuracy"][kind][n] for n in ("correct", "images"))
@@ -146,7 +133,7 @@ def _sweep(planned, options):
     print(f"{len(planned)} runs, {len(planned) - len(left)} of them finished before.")
     told = [setting.partition("=")[0] for setting in options.set]
     for run, found, made in _results(left, options) if left else ():
-        row = {"id": run, "status": "", **planned[run][0], **dict.fromkeys(RESULTS)}
+        row = {"id": run, "status": "", **planned[run], **dict.fromkeys(RESULTS)}
         rows[run] = row = row | found
         table = pd.DataFrame(list(rows.values()), dtype=object)  # integers stay so
         with replacing(out / "sweep.csv") as new:
@@ -171,13 +158,12 @@ def _results(left, options):
 
     here = {"n_workers": options.workers, "threads_per_worker": 1, "silence_logs": 50}
     here["dashboard_address"] = "127.0.0.1:0"  # any free port
-    here["preload"] = ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"]
+    here["preload"] = [_PRELOAD]
     where = {"address": options.scheduler} if options.scheduler else here
-    how = {"retries": options.retries, "pure": False}
     try:
         with Client(**where, timeout=10) as client:
             client.wait_for_workers(1, timeout=60)
-            jobs = {client.submit(do_run, run, *left[run], **how): run for run in left}
+            jobs = {client.submit(do_run, *j, retries=1): j[0] for j in left.items()}
             for job in as_completed(jobs):
                 failed = {"status": "failed", "error": str(job.exception())}, {}
                 yield jobs[job], *(failed if job.status == "error" else job.result())
@@ -193,7 +179,8 @@ def page(table):
     names = [name for name in table if table[name].nunique(dropna=False) > 1]
     told = [name for name in names if name not in ["id", "status", "seed", *RESULTS]]
     ended = table.dropna(subset="int8_accuracy")
-    labels = [", ".join(map(str, row)) or "all runs" for row in ended[told].to_numpy()]
+    rows = ended[told].to_dict("records")
+    labels = [", ".join(f"{n}={row[n]}" for n in row) or "all runs" for row in rows]
     ended = ended.assign(label=labels).astype({"int8_accuracy": float})
     groups = ended.groupby("label", sort=False)["int8_accuracy"]
     groups = groups.agg(["mean", "std"]).fillna(0)
@@ -202,8 +189,7 @@ def page(table):
     above.plot(ended["model_bytes"], ended["int8_accuracy"], "o", color=figures.BLUE)
     above.set(xlabel="bytes of the model", ylabel="int8 accuracy (%)")
     below.errorbar(groups["mean"], groups.index, None, groups["std"], "o", capsize=4)
-    names_told = ", ".join(told) or "nothing but seeds"
-    below.set(xlabel=f"int8 accuracy (%), mean ± deviation over seeds, by {names_told}")
+    below.set(xlabel="int8 accuracy (%), mean ± standard deviation over seeds")
     file = io.BytesIO()
     figure.savefig(file, format="svg")
     template = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")

@@ -9,8 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
-# Each range is drawn from evenly; 15 % of the images keep their shape.
-PLAIN_SHARE = 0.15
+# Each range is drawn from evenly.
 ROTATION = 0.3  # radians either way
 ZOOM = (0.85, 1.15)  # a digit is drawn at 1/zoom of its size
 ASPECT = (0.95, 1.4)  # its width is also divided by this: 4:3 made square is 1.33
@@ -18,11 +17,12 @@ SHEAR = 0.15  # horizontal pixels per vertical pixel, either way
 SHIFT = 3.3  # pixels along each axis, either way
 
 
-def random_affine(images, seed):
-    """Turn, scale, squeeze, slant and shift most images of a batch at random.
+def random_affine(images, seed, plain_share=0.0):
+    """Turn, scale, squeeze, slant and shift the images of a batch at random.
 
     Images are float32 (batch, 28, 28, 1), ``pixel - 128``; the same `seed`, two
-    integers, gives the same result. What comes into view from outside is paper.
+    integers, gives the same result. What comes into view from outside is paper. About
+    `plain_share` of the images keep their shape.
     """
     import keras
     import tensorflow as tf
@@ -31,9 +31,8 @@ def random_affine(images, seed):
     low = np.float32([-ROTATION, ZOOM[0], ASPECT[0], -SHEAR, -SHIFT, -SHIFT])
     high = np.float32([ROTATION, ZOOM[1], ASPECT[1], SHEAR, SHIFT, SHIFT])
     drawn = tf.random.stateless_uniform((tf.shape(images)[0], 7), seed)
-    chosen = tf.where(
-        drawn[:, 6:] < PLAIN_SHARE, one, low + (high - low) * drawn[:, :6]
-    )
+    varied = low + (high - low) * drawn[:, :6]
+    chosen = tf.where(drawn[:, 6:] < plain_share, one, varied)
     angle, zoom, aspect, shear, right, down = tf.unstack(chosen, axis=1)
     cos, sin = zoom * tf.cos(angle), zoom * tf.sin(angle)
     # From a new pixel back to the old picture: x' = a0 x + a1 y + a2, y' likewise;

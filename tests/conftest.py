@@ -2,7 +2,9 @@
 
 import functools
 import importlib.util
+import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_runtest_setup(item):
     if item.get_closest_marker("tflm") and not importlib.util.find_spec("tflite_micro"):
         pytest.skip("needs tflite-micro: pip install tflite-micro (Linux x86-64 only)")
+
+
+def need(tool, package, linux_only=False):
+    """Skip a test where a program is missing."""
+    if not shutil.which(tool) or (linux_only and sys.platform != "linux"):
+        pytest.skip(f"needs {tool} on Linux: apt-get install {package}")
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,13 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from conftest import need
 from helpers import c_files, c_inference, gate, runs, tflite
 from helpers import integer_arithmetic as ia
 from helpers.parameters import TutorialError
@@ -20,7 +20,6 @@ STRICT = ["-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion"]
 CHECKED = [*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 C99, CPP17 = ["gcc", "-std=c99", *CHECKED], ["g++", "-std=c++17", *CHECKED]
 IMAGE = np.zeros((1, 28, 28, 1), np.int8)
-S390X = ["s390x-linux-gnu-gcc", "-std=c99", "-O2", "-static"]
 CONV, DENSE = "tutorial-conv-0", "tutorial-dense-1"  # network, head and seed
 COMPACT, COMPACT_DENSE = "compact-conv-0", "compact-dense-0"
 LIMITS = {  # bytes of flash and of RAM, instructions an image on the Cortex-M3
@@ -35,11 +34,6 @@ RUNS = [  # network, language, and how many images at most
     (CONV, "C++17", 500),
     (COMPACT_DENSE, "C++17", 500),
 ]
-
-
-def _need(tool, package):
-    if not shutil.which(tool):
-        pytest.skip(f"needs {tool}: apt install {package}")
 
 
 @pytest.fixture(scope="session")
@@ -79,29 +73,23 @@ def _differing(found, expected):
 @pytest.mark.parametrize(("key", "language", "count"), RUNS)
 def test_compiled_source_gives_the_logits_of_tflm(network, key, language, count):
     compiler = C99 if language == "C99" else CPP17
-    _need(compiler[0], compiler[0])
+    need(compiler[0], compiler[0])
     source, images, logits = network(key, count)
     found = c_inference.run_on_pc(NAME, source, images, compiler)
     assert _differing(found, logits) == 0
 
 
 @pytest.mark.tflm
-def test_big_endian_processor_on_50_images_gives_the_logits_of_tflm(network):
-    _need("qemu-s390x", "qemu-user")
-    _need(S390X[0], "gcc-s390x-linux-gnu libc6-dev-s390x-cross")
-    source, images, logits = network(CONV, 500)
-    given = NAME, source, images[:50], S390X, ["qemu-s390x"]
-    assert _differing(c_inference.run_on_pc(*given), logits[:50]) == 0
-
-
-@pytest.mark.tflm
 @pytest.mark.parametrize("key", [CONV, COMPACT])
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_boards_give_the_logits_of_tflm_in_little_memory(network, key, count, capsys):
-    _need_boards()
+    if c_inference.missing_tools():
+        pytest.skip(c_inference.missing_tools())
     source, images, logits = network(key, count)
     flash, ram, instructions = LIMITS[key]
-    for run in c_inference.run_on_boards(NAME, source, images):
+    # Boards of just that size: the linker refuses more, and the stack has to fit, too.
+    boards = [(*board, flash, ram + 472) for *board, _, _ in c_inference.BOARDS]
+    for run in c_inference.run_on_boards(NAME, source, images, boards):
         differ = _differing(run.logits, logits)
         figures = f"{run.flash_bytes:,} bytes of flash, {run.ram_bytes:,} of RAM, "
         figures += f"{run.instructions:,} instructions an image; {differ} of "
@@ -111,24 +99,6 @@ def test_boards_give_the_logits_of_tflm_in_little_memory(network, key, count, ca
         assert run.flash_bytes <= flash
         assert run.ram_bytes <= ram
         assert run.instructions <= instructions or run.processor != "cortex-m3"
-
-
-def _need_boards():
-    if c_inference.missing_tools():
-        pytest.skip(c_inference.missing_tools())
-
-
-@pytest.mark.tflm
-def test_board_with_20_kb_of_flash_and_3_kb_of_ram_is_enough(network):
-    _need_boards()
-    source, images, logits = network(CONV, 500)
-    given = NAME, source, images[:20]
-    *board, _, _ = c_inference.BOARDS[0]
-    [run] = c_inference.run_on_boards(*given, [(*board, 20_000, 3 << 10)])
-    assert _differing(run.logits, logits[:20]) == 0
-    for memory in ((16_000, 3 << 10), (20_000, 2 << 10)):
-        with pytest.raises(TutorialError, match=r"arm-none-eabi-gcc.* failed"):
-            c_inference.run_on_boards(*given, [(*board, *memory)])
 
 
 def _random_layers(seed):
@@ -154,7 +124,7 @@ def _random_layers(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_c99_on_random_networks_gives_the_integers_of_numpy(seed):
-    _need("gcc", "gcc")
+    need("gcc", "gcc")
     layers, size = _random_layers(seed), (50, 28, 28, 1)
     images = np.random.default_rng(seed).integers(-128, 128, size, np.int8)
     expected = ia.run(layers, images)[-1].reshape(-1, 10)
@@ -183,25 +153,11 @@ BROKEN = {
 @pytest.mark.tflm
 @pytest.mark.parametrize("broken", BROKEN)
 def test_broken_c_gives_other_logits(network, broken):
-    _need("gcc", "gcc")
+    need("gcc", "gcc")
     source, images, logits = network(CONV, 500)
     source, count = re.subn(*BROKEN[broken], source)
     assert count == 1
     assert _differing(c_inference.run_on_pc(NAME, source, images), logits) > 0
-
-
-def test_source_needs_nothing_but_stdint(tmp_path):
-    _need("gcc", "gcc")
-    source = c_inference.source(NAME, _random_layers(0), [])
-    header = c_inference.header(NAME)
-    (tmp_path / "a.c").write_text(source)
-    (tmp_path / f"{NAME}_int8_inference.h").write_text(header)
-    included = re.findall(r"#include (.*)", source + header)
-    assert included == [f'"{NAME}_int8_inference.h"', "<stdint.h>"]
-    assert not re.search(r"\b(float|double|malloc)\b", re.sub("//.*", "", source))
-    for command in (["gcc", "-std=c99", *STRICT, "-c", "a.c"], ["nm", "-g", "a.o"]):
-        printed = subprocess.check_output(command, cwd=tmp_path)
-    assert printed.split()[1:] == [b"T", b"mnist_cnn_int8_classify"]
 
 
 def test_without_compilers_there_is_a_sentence_and_no_error(monkeypatch):
@@ -212,24 +168,21 @@ def test_without_compilers_there_is_a_sentence_and_no_error(monkeypatch):
 
 
 def test_source_that_does_not_compile_or_end_is_one_sentence(monkeypatch):
-    _need("gcc", "gcc")
+    need("gcc", "gcc")
     source = c_inference.source(NAME, _random_layers(0), [])
     with pytest.raises(TutorialError, match=r"gcc, called to .* failed: .*error"):
         c_inference.run_on_pc(NAME, source.replace("best", "++", 1), IMAGE, ["gcc"])
     monkeypatch.setattr(c_inference, "_TIMEOUT", 2)
     endless = source.replace("int best = 0;", "int best = 0;\n  for (;;) {\n  }")
-    with pytest.raises(TutorialError, match=r"program, called to .* did not end"):
+    with pytest.raises(TutorialError, match=r"program, called .*: .* timed out"):
         c_inference.run_on_pc(NAME, endless, IMAGE, ["gcc"])
-    wrong_digit = source.replace("return best;", "return (best + 1) % 10;")
-    with pytest.raises(TutorialError, match=r"program, called to .* failed"):
-        c_inference.run_on_pc(NAME, wrong_digit, IMAGE, ["gcc"])
 
 
 @pytest.mark.tflm
 def test_notebook_6_program_with_interpreter_compiles(candidate, tmp_path):
     # PyPI's tflite-micro has no C++ headers. What the program uses is declared in
     # tests/boards/tflm_stub/, so this checks the program and not TFLM.
-    _need("g++", "g++")
+    need("g++", "g++")
     run, data, _, model_bytes, _, scores = candidate
     given = run.name, model_bytes, gate.report(*candidate, [], []), data, scores
     for path, content in c_files.published_files(*given).items():

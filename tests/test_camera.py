@@ -67,9 +67,3 @@ def test_fix_polarity_restores_inverted_pictures_only(sample, monkeypatch):
     ):
         monkeypatch.setattr(camera, "paper_is_light", broken_rule)
         assert not all_restored()
-
-
-def test_paper_is_light_above_mid_grey_and_invert_is_255_minus_pixel():
-    values = np.array([-128, -1, 0, 1, 127], np.int8)
-    assert datasets.paper_is_light(values[:, None]).tolist() == [False] * 3 + [True] * 2
-    assert pixels(camera.invert(values)).tolist() == [255, 128, 127, 126, 0]

@@ -1,10 +1,8 @@
 """Parameters: what a line declares, which values are accepted, which names are safe."""
 
-import ast
 import re
 
 import nbformat
-import papermill
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,18 +46,6 @@ def read(tmp_path, source):
 def test_declared_refuses_a_line_of_another_form(tmp_path, line):
     with pytest.raises(TutorialError, match="epochs"):
         read(tmp_path, line)
-
-
-@pytest.mark.parametrize(
-    "path", sorted(runs.NOTEBOOKS.glob("0*")), ids=lambda p: p.stem
-)
-def test_papermill_finds_the_same_parameters(path):
-    found, ours = papermill.inspect_notebook(path), declared(path)
-    assert list(found) == list(ours)
-    for name, parameter in ours.items():
-        assert found[name]["inferred_type_name"] == parameter.type.__name__
-        assert ast.literal_eval(found[name]["default"]) == parameter.default
-        assert found[name]["help"].startswith(parameter.help)
 
 
 @pytest.mark.parametrize("parameter", KINDS, ids=lambda p: f"{p.name}-{p.accepts}")

@@ -45,11 +45,8 @@ def test_deployed_graph_computes_what_was_trained(build, head, images):
     assert _largest_difference(trained, deployed, images) < 1e-4
     kinds = {type(layer).__name__ for layer in deployed.layers}
     assert not kinds & {"BatchNormalization", *(["Dense"] if head == "conv" else [])}
-    # It has variables of its own; and the comparison above would notice one changed.
-    before = trained.get_weights()
+    # The comparison above would notice one that is changed.
     deployed.set_weights([weights + 0.1 for weights in deployed.get_weights()])
-    for weights, kept in zip(trained.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weights, kept)
     assert _largest_difference(trained, deployed, images) > 1e-3
 
 
@@ -66,16 +63,6 @@ def test_deployed_graph_normalization_that_cannot_be_folded_is_named(before, pro
     model = keras.Sequential([keras.Input((28, 28, 1)), *before, late])
     with pytest.raises(TutorialError, match=f"'late' {problem}, but normalization"):
         quantization.deployed_graph(model)
-
-
-@pytest.mark.parametrize("pixel_scale", [128.0, 1.0])
-def test_converted_input_is_the_bytes_that_boards_have(sample, converter, pixel_scale):
-    deployed = quantization.deployed_graph(tutorial())
-    images = sample["train_images"][:50] / np.float32(pixel_scale)
-    model = tflite.read(converter(deployed, images).convert())
-    assert model.input.dtype == "int8"
-    assert model.input.scale == pytest.approx(1 / pixel_scale, rel=1e-6)
-    assert model.input.zero_point == 0
 
 
 @pytest.mark.parametrize("head", ["conv", "dense"])

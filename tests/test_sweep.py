@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import hashlib
-import itertools
 import json
 import os
 import signal
@@ -17,19 +16,16 @@ import psutil
 import pytest
 import stand_ins
 from browser import chromium
-from hypothesis import given
-from hypothesis import strategies as st
 
 from helpers import sweep, train_and_quantize
-from helpers.parameters import TutorialError
 
 __all__ = ["chromium"]  # a fixture
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals: run on Linux")
 KNOWN = {name: found[0] for name, found in train_and_quantize.all_parameters().items()}
 KNOWN["recipe"] = train_and_quantize.OPTIONS[0]
 del KNOWN["save_model_name"]
-WRONG = ["epochs=0", "epochs=1,", "epochs", "augment=perhaps", "seed=1,2,01", "bogus=1"]
-WRONG += ["seed=1;seed=2", "recipe=new", "recipe=default,original;recipe=default"]
+WRONG = ["epochs=0", "epochs=1,", "epochs", "augment=perhaps", "bogus=1"]
+WRONG += ["seed=1;seed=2", "recipe=new"]
 WRONG += ["save_model_name=a,b", "start_at=4", "dataset=/absent/a.npz"]
 NOTE = """---
 with open(os.environ["NOTES"], "a") as file:
@@ -37,7 +33,7 @@ with open(os.environ["NOTES"], "a") as file:
 mishap = "none" if "HEALED" in os.environ else mishap
 ---
 """
-READ = 'open(os.environ["MNIST_NPZ"] or os.devnull).read()'
+READ = 'open(given).read() if (given := run.history()["dataset"]) != "auto" else ""'
 # What runs is noted; the dataset's name is what a file holds.
 EDITS = [("04_train", "---\n", NOTE), ("06_test", '"squares"', READ)]
 
@@ -198,23 +194,6 @@ def test_run_has_another_name_when_the_file_of_its_dataset_has_changed(tmp_path)
     assert len(names) == 2
 
 
-@given(
-    st.lists(st.integers(0, 1000), max_size=5),
-    st.lists(st.sampled_from(["conv", "dense", " conv ", "c\nonv", ""]), max_size=3),
-)
-def test_grid_has_each_combination_once_or_a_sentence(epochs, texts):
-    settings = [f"epochs={','.join(map(str, epochs))}", f"head={','.join(texts)}"]
-    heads = [text.strip() for text in texts]
-    is_good = 0 < len(set(epochs)) == len(epochs) and 0 not in epochs
-    is_good &= 0 < len(set(heads)) == len(heads) and set(heads) <= {"conv", "dense"}
-    try:
-        planned = [values for values, _ in sweep.grid(settings, KNOWN).values()]
-        found = [(values["epochs"], values["head"]) for values in planned]
-        assert is_good and found == list(itertools.product(epochs, heads))
-    except TutorialError as error:
-        assert not is_good and "\n" not in str(error)
-
-
 def test_page_needs_no_network_and_tells_means_and_errors(chromium, tmp_path):
     accuracies = {"conv": [97.0, 98.0, 98.5], "dense": [96.0, 96.5]}
     rows = [
@@ -241,7 +220,7 @@ def test_page_needs_no_network_and_tells_means_and_errors(chromium, tmp_path):
     alt = page.get_by_role("img").get_attribute("alt")
     for head, values in accuracies.items():
         mean, deviation = statistics.mean(values), statistics.stdev(values)
-        assert f"{head}: {mean:.2f} ± {deviation:.2f} %" in alt
+        assert f"head={head}: {mean:.2f} ± {deviation:.2f} %" in alt
     assert "<b>No</b>" in page.inner_text("tr:has-text('run_failed')")
     assert page.locator("tbody tr td").first.inner_text() == "run_conv2"
     page.close()

@@ -51,11 +51,6 @@ def test_read_model_cut_anywhere_names_notebook_5(models, share):
         tflite.read(models()[: int(share * len(models()))])
 
 
-def test_read_other_file_names_notebook_5():
-    with pytest.raises(TutorialError, match="5,000 bytes are not a whole TensorFlow L"):
-        tflite.read(bytes(range(250)) * 20)
-
-
 @HEADS
 @pytest.mark.parametrize("make", RUNTIMES)
 def test_run_reads_digits_and_its_scores_are_the_last_tensor(
