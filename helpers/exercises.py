@@ -48,7 +48,6 @@ def check_depthwise_parameters(depthwise_parameters):
         144: "The biases are missing: one for each channel.",
         2304: "That mixes all channels, as an ordinary convolution does; no biases.",
         2320: "That mixes all channels, as an ordinary convolution does.",
-        64: "A filter has F × F weights, not F.",
     }
     _check(depthwise_parameters, ("F = 3 and 16 channels", (3, 16), 160, "", hints))
 

@@ -157,8 +157,7 @@ def _results(left, options):
     from dask.distributed import Client, as_completed
 
     here = {"n_workers": options.workers, "threads_per_worker": 1, "silence_logs": 50}
-    here["dashboard_address"] = "127.0.0.1:0"  # any free port
-    here["preload"] = [_PRELOAD]
+    here |= {"dashboard_address": "127.0.0.1:0", "preload": [_PRELOAD]}  # a free port
     where = {"address": options.scheduler} if options.scheduler else here
     try:
         with Client(**where, timeout=10) as client:

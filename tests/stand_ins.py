@@ -13,12 +13,13 @@ from pathlib import Path
 
 import nbformat
 import psutil
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import restore
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SCRIPT = "<script>document.body.dataset.pad = 1 < 2 && 'ready';</script>"
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: use Linux")
 NAME = 'save_model_name: str = "mnist_cnn"  # name of this run [letters and digits]\n'
 SEED = "seed: int = 1  # start of all random numbers [0 to 255]\n"
 # Stem, then cells divided by ---; the first is the parameters cell.

@@ -10,13 +10,12 @@ import time
 
 import numpy as np
 import pytest
-from stand_ins import published
+from stand_ins import needs_posix, published
 
 import helpers
 from helpers import runs
 from helpers.parameters import TutorialError
 
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL: use Linux")
 MAKERS = {path.name[:2]: path.stem for path in runs.NOTEBOOKS.glob("0*.ipynb")}
 CHAIN = {  # artifact: what it is made from
     "01_dataset.npz": [],

@@ -14,11 +14,10 @@ import time
 import nbformat
 import pytest
 import stand_ins
-from stand_ins import published
+from stand_ins import needs_posix, published
 
 from helpers import runs
 
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: use Linux")
 MODEL = "mnist_cnn_int8.tflite"
 OPTIONS = (
     "--batch-size=32 --learning_rate=1e-3 --augment=False --seed=7 --pixel-scale=2"
