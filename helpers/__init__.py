@@ -84,8 +84,8 @@ def explained(path):
         yield
     except OSError as error:
         raise TutorialError(
-            f"Cannot write {path}: {error.strerror or error}; free some space, or let "
-            "the environment variable ARTIFACTS_DIR name another folder."
+            f"Cannot write {path}: {error.strerror or error}; free some space, or name "
+            "another folder in the environment variable ARTIFACTS_DIR (a sweep: --out)."
         ) from error
 
 

@@ -23,7 +23,7 @@ _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 S
 
 
 def published_files(name, model_bytes, report, data, scores_i8):
-    """Return by path the bytes of every file that the run `name` publishes.
+    """Return by path the bytes of the files that the run `name` publishes.
 
     All are made from the bytes that were tested. `report` is from `helpers.gate`,
     `data` are the arrays of notebook 2, `scores_i8` those of all test images. The same

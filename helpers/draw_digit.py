@@ -20,7 +20,7 @@ EXAMPLE = [[(182, 35), (213, 34), (245, 32), (225, 70), (209, 115)]]
 
 
 def pad(model_bytes):
-    """Return a drawing pad for a ``.tflite`` model: HTML of about 120 kB.
+    """Return a drawing pad for a ``.tflite`` model: HTML of about 100 kB.
 
     The model has to be one that `helpers.integer_arithmetic.layers` accepts.
     """

@@ -12,8 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 INK, GREY = "#222222", "#8a8a8a"
-BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY = "#CC79A7", "#56B4E9"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 
 
 def use_style():

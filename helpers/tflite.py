@@ -196,6 +196,7 @@ class TFLM(_Runtime):
         interpreter = runtime.Interpreter.from_bytes(
             self._bytes,
             arena_size=_ARENA,
+            # In any case, because `run` reads a tensor by its index, too.
             intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
         )
 

@@ -22,7 +22,7 @@ from helpers import datasets, explained, runs
 from helpers.parameters import Parameter, TutorialError, declared
 
 NOTEBOOKS = sorted(runs.NOTEBOOKS.glob("0*.ipynb"))
-# What Himax's tutorial did; notebook 4 says what the defaults do instead.
+# What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
 _ORIGINAL = {"pixel_scale": 1.0, "learning_rate": 0.001, "lr_schedule": "constant"}
 _ORIGINAL |= {"augment": False, "validation_share": 0.0, "calibration_images": 10_000}
 RECIPES = {"default": {}, "original": _ORIGINAL}

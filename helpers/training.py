@@ -1,8 +1,8 @@
 """Training images varied at random, the compact network, and what layers cost.
 
 MNIST's digits are centred, upright, of one size and white on black; digits in front of
-a camera are not. So most images of every batch are turned, scaled, squeezed, slanted
-and shifted. The network's cost on the board stays as it is.
+a camera are not. So training images are turned, scaled, squeezed, slanted and shifted.
+The network's cost on the board stays as it is.
 """
 
 from collections import namedtuple
