@@ -22,7 +22,7 @@ PATIENCE = 6  # seconds until an answer; 40 times that for the whole file
 NOTICE = (
     "MNIST could not be downloaded ({}): this run uses 5,000 of its 70,000 images. "
     "Accuracy is about three percentage points lower on clean test images, much lower "
-    "on shifted digits (75.5 against 96.6 % shifted by 3 pixels). For all images, run "
+    "on shifted digits (75 against 96 % shifted by 3 pixels). For all images, run "
     "this with a network, or let the environment variable MNIST_NPZ name a copy."
 )
 

@@ -114,7 +114,7 @@ def main():
     print("|---|" + "---|" * len(found))
     for caption in [*camera.EFFECTS, FOREIGN]:
         cells = [[one[caption] for one in runs] for runs in found.values()]
-        texts = [f"{np.mean(cell):.2f} ± {np.std(cell, ddof=1):.2f}" for cell in cells]
+        texts = [f"{np.mean(cell):.2f} ± {np.std(cell):.2f}" for cell in cells]
         print(f"| {caption} |", " | ".join(texts), "|")
 
 
