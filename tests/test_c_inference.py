@@ -29,7 +29,7 @@ LIMITS = {  # bytes of flash and of RAM, instructions an image on the Cortex-M3
 RUNS = [  # network, language, and how many images at most
     (CONV, "C99", 10_000),
     (DENSE, "C99", 10_000),
-    (COMPACT, "C99", 10_000),
+    (COMPACT, "C99", 2_000),
     pytest.param(COMPACT_DENSE, "C99", 10_000, marks=pytest.mark.slow),
     (CONV, "C++17", 500),
     (COMPACT_DENSE, "C++17", 500),
