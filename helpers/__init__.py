@@ -51,12 +51,13 @@ def quiet():
 def replacing(path):
     """Give a path to write to; it takes the place of `path` when the block ends well.
 
-    A kill or a full disk leaves what was there or what is new, never half of one. A
-    name without an ending is a folder, which is replaced as a whole. TutorialError says
-    why the system refuses to write.
+    A kill or a full disk leaves what was there or what is new, never half of one; a
+    folder, a name without an ending, may wait aside for the next run. TutorialError
+    says why the system refuses to write.
     """
     new = path.with_name(f".{path.stem}-{os.getpid()}-partial{path.suffix}")
     with explained(path):
+        restore(path)
         _remove(new)  # of a killed process that had the same number
         try:
             if not path.suffix:

@@ -18,6 +18,7 @@ import jinja2
 import numpy as np
 
 from helpers import integer_arithmetic, tflite
+from helpers.parameters import TutorialError
 
 _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 SDK
 
@@ -29,8 +30,6 @@ def published_files(name, model_bytes, report, data, scores_i8):
     `data` are the arrays of notebook 2, `scores_i8` those of all test images. The same
     arguments give the same bytes.
     """
-    from helpers import c_inference  # which uses this module
-
     model, about = tflite.read(model_bytes), _about(name, report)
     golden = golden_indices(data["test_labels"], scores_i8)
     vectors = data["test_images"][golden], scores_i8[golden]
@@ -42,8 +41,8 @@ def published_files(name, model_bytes, report, data, scores_i8):
         f"{stem}.h": _array_header(f"{stem}.h", symbol),
         f"{stem}_board.h": _board_header(name, model, report, about),
         f"{stem}_golden.h": _golden_header(name, report, *vectors),
-        f"{stem}_inference.c": c_inference.source(name, layers, about),
-        f"{stem}_inference.h": c_inference.header(name),
+        f"{stem}_inference.c": inference_source(name, layers, about),
+        f"{stem}_inference.h": inference_header(name),
         f"{himax}.cc": _array("model_data.h", _HIMAX, model_bytes, about, "int"),
         f"{himax}.h": _array_header("model_data.h", _HIMAX, "int"),
         "report.json": json.dumps(report, indent=1) + "\n",
@@ -57,6 +56,28 @@ def golden_indices(labels, scores_i8):
     right = scores_i8.argmax(axis=1) == labels
     found = [np.flatnonzero(right & (labels == digit)) for digit in range(10)]
     return np.array([indices[0] for indices in found if len(indices)], int)
+
+
+def inference_header(name):
+    """Return ``<name>_int8_inference.h``, which declares the one function."""
+    return render("inference.h.j2", name)
+
+
+def inference_source(name, layers, about):
+    """Return ``<name>_int8_inference.c``, which is C99 and C++17.
+
+    `layers` are those of `helpers.integer_arithmetic`; `about`, lines that say what the
+    model is, becomes a comment. TutorialError if an accumulator might overflow.
+    """
+    biases = [_bias_with_zero_point(layer) for layer in layers]
+    sizes = [int(np.prod(layer.output_shape)) for layer in layers[:-1]]
+    return render(
+        "inference.c.j2",
+        name,
+        about=comment(about),
+        layers=list(zip(layers, biases, strict=True)),
+        buffers=[max(sizes[first::2], default=1) for first in (0, 1)],
+    )
 
 
 def xxd(name, data):
@@ -123,6 +144,19 @@ def _array_header(path, symbol, length_type="unsigned int"):
         f"extern const {length_type} {symbol}_len;\n\n"
         f"#endif  // {guard}\n"
     )
+
+
+def _bias_with_zero_point(layer):
+    """Return bias − input zero point · sum of weights: what does not need the image."""
+    weights = layer.weights.reshape(len(layer.bias), -1).astype(np.int64)
+    bias = layer.bias - layer.input_zero_point * weights.sum(axis=1)
+    largest = np.abs(bias) + 128 * np.abs(weights).sum(axis=1)
+    if np.any(largest << np.maximum(layer.shift, 0) >= 2**31 - 128):
+        raise TutorialError(
+            f"A layer of {len(bias)} filters can reach {largest.max():,}, but plain C "
+            "has 32 bits for it; train the network again with another seed."
+        )
+    return bias
 
 
 def _rows(data):

@@ -1,8 +1,7 @@
-"""The network as plain C, without an interpreter: its source, and running it.
+"""Running the plain C of `helpers.c_files`, here and on emulated microcontrollers.
 
-``inference.c.j2`` is the source without a model's numbers. To run it, ``tests/boards/``
-has a program that reads images and writes logits, for this computer and, with start-up
-code and linker script, for two microcontrollers that QEMU emulates.
+``tests/boards/`` has a program that reads images and writes logits, for this computer
+and, with start-up code and linker script, for two boards that QEMU emulates.
 """
 
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.c_files import comment, identifier, render
+from helpers import c_files
 from helpers.parameters import TutorialError
 from helpers.runs import REPOSITORY
 
@@ -25,50 +24,29 @@ BOARDS = (  # QEMU's machine, GCC's processor, clock in Hz, start of flash, flas
 )
 _TIMEOUT = 900  # seconds, for each compiler and each program
 
-_FIELDS = "board processor clock_hz flash_bytes ram_bytes instructions seconds logits"
+_FIELDS = "board processor clock_hz flash_bytes ram_bytes instructions logits"
 BoardRun = namedtuple("BoardRun", _FIELDS)
 """What the network took on an emulated board, and its int8 logits, (images, 10).
 
 `flash_bytes` is the whole program: code, weights, start-up and file access. `ram_bytes`
 is static memory with the image, without the stack. `instructions` is the mean of an
-image: not clock cycles, which QEMU does not emulate; `seconds` is one cycle for each.
+image: not clock cycles, which QEMU does not emulate.
 """
-
-
-def header(name):
-    """Return ``<name>_int8_inference.h``, which declares the one function."""
-    return render("inference.h.j2", name)
-
-
-def source(name, layers, about):
-    """Return ``<name>_int8_inference.c``, which is C99 and C++17.
-
-    `layers` are those of `helpers.integer_arithmetic`; `about`, lines that say what the
-    model is, becomes a comment. TutorialError if an accumulator might overflow.
-    """
-    biases = [_bias_with_zero_point(layer) for layer in layers]
-    sizes = [int(np.prod(layer.output_shape)) for layer in layers[:-1]]
-    return render(
-        "inference.c.j2",
-        name,
-        about=comment(about),
-        layers=list(zip(layers, biases, strict=True)),
-        buffers=[max(sizes[first::2], default=1) for first in (0, 1)],
-    )
 
 
 def run_on_pc(name, c_source, images_i8, compiler=()):
     """Compile the source for this computer and return the logits of many images.
 
-    None if there is no compiler. `compiler` may be a command with options; else it is
-    the first of cc, gcc and clang.
+    None if no compiler works. `compiler` may be a command with options; else it is the
+    first of cc, gcc and clang.
     """
-    found = [c for c in ("cc", "gcc", "clang") if shutil.which(c)]
-    compiler = compiler or [*found[:1], "-std=c99", "-O2"]
-    if not shutil.which(compiler[0]):
+    found = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    # Without Apple's developer tools, macOS' cc only says how to install them.
+    works = found and not subprocess.run([found, "-v"], capture_output=True).returncode
+    if not (compiler or works):
         return None
-    call = compiler, "pc.c", ["program"]
-    return _run(name, c_source, images_i8, *call)[0]["logits"]
+    compiler = compiler or [found, "-std=c99", "-O2"]
+    return _run(name, c_source, images_i8, compiler, "pc.c", ["program"])[0]["logits"]
 
 
 def run_on_boards(name, c_source, images_i8, boards=BOARDS):
@@ -90,8 +68,8 @@ def run_on_boards(name, c_source, images_i8, boards=BOARDS):
         results, size = _run(name, c_source, images_i8, *calls)
         text, data, bss = map(int, size.splitlines()[1].split()[:3])
         instructions = round(results["ticks"].mean() * 1e9 / clock_hz)
-        figures = text + data, data + bss, instructions, instructions / clock_hz
-        return BoardRun(machine, processor, clock_hz, *figures, results["logits"])
+        figures = clock_hz, text + data, data + bss, instructions
+        return BoardRun(machine, processor, *figures, results["logits"])
 
     with ThreadPoolExecutor() as pool:  # each has its own processes
         return list(pool.map(run, [] if missing_tools() else boards))
@@ -109,11 +87,12 @@ def _run(name, c_source, images_i8, compiler, port, *commands):
     """Return a record for each image, and what the last command printed."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, stem = Path(temporary), f"{name}_int8_inference"
-        (folder / f"{stem}.h").write_text(header(name))
+        (folder / f"{stem}.h").write_text(c_files.inference_header(name))
         (folder / f"{stem}.c").write_text(c_source)
         images_i8.tofile(folder / "images.bin")
-        compiler = [*compiler, "-I.", f"-DCLASSIFY={identifier(name)}_int8_classify"]
-        compiler += ["-include", f"{stem}.h", f"{stem}.c", HARNESS / "run_images.c"]
+        function = f"{c_files.identifier(name)}_int8_classify"
+        compiler = [*compiler, "-I.", "-include", f"{stem}.h", f"-DCLASSIFY={function}"]
+        compiler += [f"{stem}.c", HARNESS / "run_images.c"]
         for command in ([*compiler, HARNESS / port, "-o", "program"], *commands):
             printed = _call(command, folder)
         record = [("logits", "i1", 10), ("ticks", "<u4")]
@@ -130,16 +109,3 @@ def _call(command, folder):
         said = " ".join(str(getattr(error, "stderr", "") or error).split())
         raise TutorialError(f"{what} failed: {said[:400]}") from error
     return done.stdout
-
-
-def _bias_with_zero_point(layer):
-    """Return bias − input zero point · sum of weights: what does not need the image."""
-    weights = layer.weights.reshape(len(layer.bias), -1).astype(np.int64)
-    bias = layer.bias - layer.input_zero_point * weights.sum(axis=1)
-    largest = np.abs(bias) + 128 * np.abs(weights).sum(axis=1)
-    if np.any(largest << np.maximum(layer.shift, 0) >= 2**31 - 128):
-        raise TutorialError(
-            f"A layer of {len(bias)} filters can reach {largest.max():,}, but plain C "
-            "has 32 bits for it; train the network again with another seed."
-        )
-    return bias

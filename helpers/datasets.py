@@ -114,9 +114,9 @@ def check(source, train, test):
     """
     name = os.path.basename(source)
     for part, (images, labels) in {"training": train, "test": test}.items():
-        is_right = images.dtype == np.uint8 and images.shape[1:] == (28, 28)
-        is_right &= labels.dtype.kind in "iu" and labels.shape == images.shape[:1]
-        if not is_right or set(labels.tolist()) != set(range(10)):
+        types = images.dtype == np.uint8 and np.can_cast(labels.dtype, np.int64)
+        shapes = images.shape[1:] == (28, 28) and labels.shape == images.shape[:1]
+        if not (types and shapes) or set(labels.tolist()) != set(range(10)):
             raise TutorialError(
                 f"The {part} set of {name} has {images.dtype} images {images.shape}, "
                 f"{labels.dtype} labels {labels.shape} {labels.ravel()[:5].tolist()}…; "

@@ -82,6 +82,7 @@ def check_cross_entropy(cross_entropy):
         ("logit 5 for the right digit, else 0", (5 * three, 3), loss - 5, ""),
         ("logit 5 for a wrong digit", (5 * three, 4), loss, "Use the label."),
         ("logit 1,000", (1000 * three, 3), 0, "Subtract the largest logit first."),
+        ("logit 1,000, wrong digit", (1000 * three, 4), 1000, "Simplify log(a / b)."),
     )
 
 

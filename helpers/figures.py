@@ -29,7 +29,7 @@ def table(columns, rows):
 
     integers = int | np.integer
     cells = [[f"{v:,}" if isinstance(v, integers) else str(v) for v in r] for r in rows]
-    rules = ["---:" if not isinstance(v, str) else ":---" for v in rows[0]]
+    rules = [":---" if isinstance(v, str) else "---:" for v in (rows or [columns])[0]]
     lines = ["| " + " | ".join(row) + " |" for row in [columns, rules, *cells]]
     text = "\n".join(lines)
     display({"text/markdown": text, "text/plain": text}, raw=True)
@@ -95,6 +95,7 @@ def draw_values(ax, patch, title="", value_range=None):
         text = {"ha": "center", "va": "center", "fontsize": 8, "color": color}
         ax.text(column, row, f"{value:.0f}", **text)
     _plain(ax, title)
+    ax.spines[:].set(visible=True, color=GREY)  # some cells are as white as the page
 
 
 def draw_map(ax, feature_map, title=""):
@@ -126,7 +127,7 @@ def draw_network(ax, costs):
         middle = left + (side + 0.9 * drawn) / 2
         ax.text(middle, -17, text, ha="center", va="top", fontsize=8)
         left += max(side + 0.9 * drawn, 13) + 4
-    ax.set(xlim=(-4, left), ylim=(-25, 18), aspect="equal")
+    ax.set(xlim=(-4, left), ylim=(-25, 21), aspect="equal")
     _plain(ax)
 
 

@@ -49,7 +49,7 @@ def closing_text(folder, results):
         here = [str(path) for path in written if path.exists()]
         parts.append("\n  ".join(["Written:", *here]))
     elif published:
-        parts.append(f"{folder / runs.PUBLISHED} is as an earlier run left it.")
+        parts.append(f"{folder / runs.PUBLISHED} holds the last model that passed.")
     if report and report["dataset"]["notice"]:
         lines = textwrap.wrap(f"PLEASE NOTE: {report['dataset']['notice']}", 72)
         parts.append("\n".join(["!" * 78, *(f"!! {x:72} !!" for x in lines), "!" * 78]))
@@ -99,8 +99,6 @@ def _notebook(folder, stem):
         cell = nbformat.v4.new_markdown_cell(f"# {stem} was not run")
         notebook = nbformat.v4.new_notebook(cells=[cell])
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    for cell in texts:  # nbconvert embeds no picture from outside its folder
-        cell.source = cell.source.replace("](../images/", "](images/")
     title = re.search(r"^# (.+)", "\n".join(c.source for c in texts), re.MULTILINE)
     notebook.metadata.title = title[1] if title else stem
     for cell, below in itertools.pairwise(notebook.cells):

@@ -113,10 +113,11 @@ class Run:
         except OSError:
             raise self._refusal(f"{PUBLISHED}/{path}", "is missing") from None
 
-    def published_report(self):
-        """Return the published ``report.json``, or {} if nothing was published yet."""
-        exists = (self.folder / PUBLISHED).exists()
-        return json.loads(self.published("report.json")) if exists else {}
+    def published_dataset(self):
+        """Return the name of the dataset of the published model, or '' without one."""
+        if not (self.folder / PUBLISHED).exists():
+            return ""
+        return json.loads(self.published("report.json"))["dataset"]["name"]
 
     def _about(self, artifact):
         path = self.folder / artifact
@@ -185,7 +186,7 @@ def _check_clone():
 
 def _write(path, value):
     if path.suffix == ".npz":
-        np.savez(path, allow_pickle=False, **value)
+        np.savez(path, **value)
     elif path.suffix == ".json":
         path.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
     elif path.suffix == ".keras":

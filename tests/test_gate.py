@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from helpers import gate, tflite
+from helpers import gate, integer_arithmetic, tflite
 from helpers.parameters import TutorialError
 
 
@@ -109,7 +109,7 @@ def test_all_checks_pass_a_good_candidate(candidate):
     assert report["gate"][0]["sentence"] == checks[0].sentence
 
 
-def test_all_checks_refuse_what_is_wrong_elsewhere(candidate):
+def test_all_checks_refuse_what_is_wrong_elsewhere(candidate, monkeypatch):
     run, data, trained, model_bytes, runtime, scores = candidate
 
     def failed(scores=scores):
@@ -117,18 +117,16 @@ def test_all_checks_refuse_what_is_wrong_elsewhere(candidate):
         return _failed(checks)
 
     assert failed(np.roll(scores, 1, axis=1)) == ["accuracy", "golden vectors"]
+    wrong = [np.zeros((200, 10), int)]
+    monkeypatch.setattr(integer_arithmetic, "run", lambda *_: wrong)
+    assert failed() == ["integer arithmetic"]
 
 
-def test_arithmetic_one_step_off_passes_only_for_the_stand_in(models, sample):
-    runtime = tflite.LiteRT(models(), reference=True)
-    tensors = runtime.tensors
+def test_logits_one_step_off_pass_only_for_the_stand_in(models):
+    runtime, logits = tflite.LiteRT(models(), reference=True), np.int8([[-128, 5, 127]])
 
     def passes(steps):
-        def off(images):
-            return {i: v.astype(int) + steps for i, v in tensors(images).items()}
-
-        runtime.tensors = off
-        return gate.check_arithmetic(runtime, sample["test_images"][:50]).passed
+        return gate.check_logits("", runtime, logits, logits.astype(int) + steps).passed
 
     assert [passes(0), passes(1), passes(3)] == [True, True, False]
     runtime.is_tflm = True

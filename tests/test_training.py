@@ -1,4 +1,4 @@
-"""Augmentation against SciPy, costs against loops, and what the network may cost."""
+"""Augmentation against SciPy, and costs against loops."""
 
 import nbformat
 import numpy as np
@@ -11,9 +11,6 @@ from helpers import quiet, runs, training
 
 with quiet():
     import tensorflow as tf
-
-FLASH = 16 * 1024 - 1500  # the program around the numbers takes about 1,400 bytes
-RAM = 5 * 1024  # two maps and the image: a board with 8 KiB has room for a stack
 
 
 @pytest.fixture
@@ -75,7 +72,7 @@ def _epochs(images, labels, epoch=0, **settings):
     # The images and labels of two epochs of the function that notebook 4 shows.
     notebook = nbformat.read(runs.NOTEBOOKS / "04_train_model.ipynb", as_version=4)
     names = {"tf": tf, "np": np, "helpers": helpers}
-    names |= {"epochs": 3, "seed": 1, "batch_size": 64, "pixel_scale": 128.0} | settings
+    names |= {"epochs": 3, "seed": 1, "batch_size": 64, "pixel_scale": 128} | settings
     parts = "def random_contrast", "plain_share =", "def training_batches"
     for cell in notebook.cells:
         if cell.source.startswith(parts):

@@ -113,8 +113,11 @@ def main():
     print("| pictures |", " | ".join(found), "|")
     print("|---|" + "---|" * len(found))
     for caption in [*camera.EFFECTS, FOREIGN]:
-        cells = [[one[caption] for one in runs] for runs in found.values()]
-        texts = [f"{np.mean(cell):.2f} ± {np.std(cell):.2f}" for cell in cells]
+        texts = []
+        for runs in found.values():
+            cell = [one[caption] for one in runs]
+            spread = np.std(cell, ddof=len(cell) > 1)  # of a sample, if it is one
+            texts.append(f"{np.mean(cell):.2f} ± {spread:.2f}")
         print(f"| {caption} |", " | ".join(texts), "|")
 
 
