@@ -79,8 +79,8 @@ def missing_tools():
     """Return a sentence that says what to install to emulate boards, or ``""``."""
     if all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm"))):
         return ""
-    packages = "`apt install gcc-arm-none-eabi qemu-system-arm` on Debian and Ubuntu"
-    return f"Emulated boards need Arm's compiler and QEMU: {packages}."
+    packages = "apt install gcc-arm-none-eabi qemu-system-arm"
+    return f"Emulated boards need Arm's compiler and QEMU. On Debian: {packages}"
 
 
 def _run(name, c_source, images_i8, compiler, port, *commands):
