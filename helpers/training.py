@@ -58,7 +58,7 @@ def compact():
 
     model = keras.Sequential(name="compact")
     model.add(keras.Input(shape=(28, 28, 1)))
-    for number, filters in enumerate((8, 8, 16, 16, 24), start=1):
+    for number, filters in enumerate((8, 8, 20, 20, 32), start=1):
         # The normalization that follows has a bias of its own.
         model.add(layers.Conv2D(filters, 3, use_bias=False, name=f"conv{number}"))
         model.add(layers.BatchNormalization(name=f"norm{number}"))

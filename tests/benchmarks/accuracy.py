@@ -26,7 +26,7 @@ RECIPES = {
     "original": ["--recipe=original"],
     "default": [],
     "default15": ["--epochs=15"],
-    "compact": ["--network=compact", "--epochs=30"],
+    "compact": ["--network=compact", "--epochs=45"],
 }
 FOREIGN = "load_digits, prepared by the pad"
 
