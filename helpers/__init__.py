@@ -15,6 +15,7 @@ from helpers.parameters import TutorialError
 # network as small as this, and makes results independent of the number of cores.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_USE_LEGACY_KERAS": "0"}
 
 
 def __getattr__(name):

@@ -37,8 +37,7 @@ image: not clock cycles, which QEMU does not emulate.
 def run_on_pc(name, c_source, images_i8, compiler=()):
     """Compile the source for this computer and return the logits of many images.
 
-    None if no compiler works. `compiler` may be a command with options; else it is the
-    first of cc, gcc and clang.
+    None if no compiler works; `compiler` may be a command with options.
     """
     found = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
     # Without Apple's developer tools, macOS' cc only says how to install them.
@@ -79,8 +78,7 @@ def missing_tools():
     """Return a sentence that says what to install to emulate boards, or ``""``."""
     if all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm"))):
         return ""
-    packages = "apt install gcc-arm-none-eabi qemu-system-arm"
-    return f"Emulated boards need Arm's compiler and QEMU. On Debian: {packages}"
+    return "To emulate boards (Debian): apt install gcc-arm-none-eabi qemu-system-arm"
 
 
 def _run(name, c_source, images_i8, compiler, port, *commands):

@@ -41,8 +41,8 @@ def find(dataset, published_dataset=""):
     if problem and (dataset == "mnist" or published_dataset == MNIST):
         raise TutorialError(
             f"MNIST could not be downloaded ({problem}), but dataset=mnist asks for it "
-            "or the published model was made from it; let MNIST_NPZ name a copy, use "
-            "another save_model_name, or choose 5,000 images by dataset=mnist_5k."
+            "or the published model was made from it; use dataset=auto with a copy "
+            "in MNIST_NPZ, another save_model_name, or dataset=mnist_5k."
         )
     return ("mnist_5k", NOTICE.format(problem)) if problem else ("mnist", "")
 

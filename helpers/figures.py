@@ -19,7 +19,8 @@ def use_style():
     """Let the figures of a notebook look alike, and sharp on any screen."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    plt.style.use(Path(__file__).with_suffix(".mplstyle"))
+    plt.switch_backend("module://matplotlib_inline.backend_inline")  # not MPLBACKEND
+    plt.style.use(["default", Path(__file__).with_suffix(".mplstyle")])
     set_matplotlib_formats("retina")  # twice the pixels, shown at the same size
 
 

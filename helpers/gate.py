@@ -118,10 +118,7 @@ def check_accuracy(labels, before, after, max_accuracy_drop):
 
 
 def check_logits(name, runtime, expected, found):
-    """Check that int8 logits are what a runtime computed, every byte.
-
-    The stand-in for TFLM may differ by one step.
-    """
+    """Check that int8 logits are a runtime's; TFLM's stand-in may be one step off."""
     steps = np.abs(found.astype(int) - expected)
     passed = bool(steps.max() <= (0 if runtime.is_tflm else 1))
     told = f"{np.count_nonzero(steps):,} of {steps.size:,} logits differ from those of "

@@ -58,7 +58,7 @@ def closing_text(folder, results):
 
 def write_page(folder, stem):
     """Write the page of a notebook of the run in `folder`, executed or not."""
-    stems = [path.stem for path in sorted(runs.NOTEBOOKS.glob("0*.ipynb"))]
+    stems = [path.stem for path in sorted(runs.NOTEBOOKS.glob(runs.STEPS))]
     place = stems.index(stem)
     links = [*stems[:place][-1:], "index", *stems[place + 1 :][:1]]
     _write(folder, stem, _notebook(folder, stem), {"links": links})
@@ -98,8 +98,7 @@ def _notebook(folder, stem):
     except (OSError, ValueError):  # not executed, or killed while it was written
         cell = nbformat.v4.new_markdown_cell(f"# {stem} was not run")
         notebook = nbformat.v4.new_notebook(cells=[cell])
-    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    title = re.search(r"^# (.+)", "\n".join(c.source for c in texts), re.MULTILINE)
+    title = re.search(r"^# (.+)", "\n".join(c.source for c in notebook.cells), re.M)
     notebook.metadata.title = title[1] if title else stem
     for cell, below in itertools.pairwise(notebook.cells):
         for output in cell.get("outputs", []):

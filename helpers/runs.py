@@ -20,6 +20,7 @@ from helpers.parameters import TutorialError, check_name, declared
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
+STEPS = "0*[a-z].ipynb"  # not copies that JupyterLab makes, which end in a number
 PUBLISHED, SUMS = "published", "SHA256SUMS"
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
@@ -86,6 +87,9 @@ class Run:
         self._check_fresh(artifact, about)
         if _sha256(path) != about["sha256"]:
             raise self._refusal(artifact, "is damaged: its SHA-256 has changed")
+        for name, value in about["parameters"].items():
+            if name != "save_model_name" and self.parameters.get(name, value) != value:
+                raise self._refusal(artifact, f"was made with another {name}, {value}")
         self._made_from[artifact] = about["sha256"]
         self._inherited |= about["parameters"]
         return _read(path)
@@ -115,9 +119,8 @@ class Run:
 
     def published_dataset(self):
         """Return the name of the dataset of the published model, or '' without one."""
-        if not (self.folder / PUBLISHED).exists():
-            return ""
-        return json.loads(self.published("report.json"))["dataset"]["name"]
+        path = self.folder / PUBLISHED / "report.json"
+        return json.loads(path.read_bytes())["dataset"]["name"] if path.exists() else ""
 
     def _about(self, artifact):
         path = self.folder / artifact
@@ -138,7 +141,7 @@ class Run:
             self._check_fresh(source, newer)
 
     def _refusal(self, artifact, problem):
-        makers = {path.name[:2]: path.stem for path in NOTEBOOKS.glob("0*.ipynb")}
+        makers = {path.name[:2]: path.stem for path in NOTEBOOKS.glob(STEPS)}
         maker = makers.get(artifact[:2], makers["06"])
         return TutorialError(
             f"{self.folder / artifact} {problem}; run notebook {maker} to make "

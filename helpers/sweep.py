@@ -98,10 +98,10 @@ def do_run(run, values):
     """
     started, flags = time.monotonic(), values | {"save_model_name": run}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        place = os.environ | {"ARTIFACTS_DIR": folder}
+        place = os.environ | {"ARTIFACTS_DIR": folder, "PYTHONUTF8": "1"}
         command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
         command += [f"--{name}={value}" for name, value in flags.items()]
-        options = {"capture_output": True, "text": True, "errors": "replace"}
+        options = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
         done = subprocess.run(command, env=place, **options)
         made = Path(folder, run, runs.PUBLISHED)
         paths = {path.relative_to(made).as_posix(): path for path in made.rglob("*")}
@@ -175,7 +175,8 @@ def _results(left, options):
 def page(table):
     """Return ``sweep.html``: two charts, a table of what differs, best runs first."""
     table = table.sort_values("int8_accuracy", ascending=False)
-    names = [name for name in table if table[name].nunique(dropna=False) > 1]
+    shown = ["id", "status", "int8_accuracy", "error"]
+    names = [n for n in table if n in shown or table[n].nunique(dropna=False) > 1]
     told = [name for name in names if name not in ["id", "status", "seed", *RESULTS]]
     ended = table.dropna(subset="int8_accuracy")
     rows = ended[told].to_dict("records")

@@ -21,7 +21,7 @@ import tqdm
 from helpers import datasets, explained, runs
 from helpers.parameters import Parameter, TutorialError, declared
 
-NOTEBOOKS = sorted(runs.NOTEBOOKS.glob("0*.ipynb"))
+NOTEBOOKS = sorted(runs.NOTEBOOKS.glob(runs.STEPS))
 # What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
 _ORIGINAL = {"pixel_scale": 1.0, "learning_rate": 0.001, "lr_schedule": "constant"}
 _ORIGINAL |= {"augment": False, "validation_share": 0.0, "calibration_images": 10_000}

@@ -14,7 +14,6 @@ STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"
 COMPILERS = {
     "g++": ("g++", []),
     "arm-none-eabi-g++": ("gcc-arm-none-eabi", ["-mcpu=cortex-m4", "-mthumb"]),
-    "arc-linux-gnu-g++-12": ("g++-12-arc-linux-gnu", []),
 }
 MAIN = r"""
 #include <stdio.h>

@@ -111,6 +111,13 @@ def test_artifact_made_anew_makes_all_after_it_stale(run, artifact):
             run.load(other)
 
 
+def test_artifact_made_with_another_value_of_a_parameter_is_refused(run):
+    runs.Run("a", "", {"save_model_name": "a", "seed": 1}).save("03_model.json", 0)
+    runs.Run("a", "", {"save_model_name": "moved", "seed": 1}).load("03_model.json")
+    with pytest.raises(TutorialError, match="another seed, 1; run notebook 03"):
+        runs.Run("a", "", {"seed": 2}).load("03_model.json")
+
+
 def test_publish_of_what_became_stale_is_refused_and_keeps_the_old(run):
     run.publish({"model.tflite": b"old"})
     run.load("05_candidate.tflite")

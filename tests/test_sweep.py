@@ -204,7 +204,7 @@ def test_page_needs_no_network_and_tells_means_and_errors(chromium, tmp_path):
     failed = dict.fromkeys(sweep.RESULTS) | {"status": "failed", "error": "<b>No</b>"}
     rows.append(rows[0] | failed | {"id": "run_failed"})
     for some in (rows[:1], rows[:3], rows[-1:]):  # one run, only seeds, no result
-        assert "<table" in sweep.page(pd.DataFrame(some, dtype=object))
+        assert f">{some[0]['status']}<" in sweep.page(pd.DataFrame(some, dtype=object))
     path = tmp_path / "sweep.html"
     path.write_text(sweep.page(pd.DataFrame(rows, dtype=object)), encoding="utf-8")
     page, asked = chromium.new_page(viewport={"width": 390, "height": 900}), []

@@ -12,11 +12,12 @@ import sys
 import time
 
 import nbformat
+import numpy as np
 import pytest
 import stand_ins
 from stand_ins import needs_posix, published
 
-from helpers import runs
+from helpers import datasets, runs
 
 MODEL = "mnist_cnn_int8.tflite"
 OPTIONS = (
@@ -115,7 +116,7 @@ def test_gate_that_fails_keeps_what_was_published_and_is_said_once(house):
 @pytest.mark.parametrize("options", FAILURES)
 def test_notebook_that_fails_is_told_and_can_be_gone_on_with(house, options):
     before, begun = published(house.run), time.monotonic()
-    result = house.command("--start-at=4", "--seed=9", *options.split())
+    result = house.command("--start-at=3", "--seed=9", *options.split())
     assert time.monotonic() - begun < 30 and house.processes() == []
     assert FAILURES[options] in sentence(result) and "--start-at 4" in sentence(result)
     assert result.stdout.count("not run") == 2 and "971 of" not in result.stdout
@@ -151,7 +152,7 @@ def test_terminal_shows_the_epoch_and_ctrl_c_leaves_no_process(house):
 
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
-    process, shown = house.start("--start-at=4", "--wait=100", stderr=theirs), b""
+    process, shown = house.start("--wait=100", stderr=theirs), b""
     os.close(theirs)
     while b"accuracy: 0.5 - loss: 1.5, Epoch 2/2" not in shown:
         shown += os.read(ours, 10_000)
@@ -207,8 +208,12 @@ def test_disk_that_is_full_or_read_only_is_told_in_one_sentence(house):
 
 
 @pytest.mark.slow
-def test_one_kernel_gives_the_model_of_six_kernels(tmp_path):
-    given = {"dataset": "mnist_5k", "epochs": 1, "max_accuracy_drop": 100.0}
+def test_one_kernel_gives_the_model_of_six_kernels_on_an_odd_machine(tmp_path):
+    train, test = datasets.load_file("mnist_5k")
+    images = {"x_train": train[0] // 2, "x_test": test[0] // 2}  # no pixel is white
+    np.savez(tmp_path / "dark.npz", **images, y_train=train[1], y_test=test[1])
+    given = {"dataset": f"{tmp_path}/dark.npz", "epochs": 1, "max_accuracy_drop": 100.0}
+    odd = {"PATH": "", "MPLBACKEND": "Agg", "KERAS_BACKEND": "torch"}  # no tools, …
     batch = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
     commands = [("one", [*batch, *(f"--{name}={given[name]}" for name in given)])]
     for path in sorted(runs.NOTEBOOKS.glob("0*.ipynb")):
@@ -216,8 +221,8 @@ def test_one_kernel_gives_the_model_of_six_kernels(tmp_path):
         alone = [sys.executable, "-m", "papermill", path, tmp_path / "out.ipynb"]
         commands.append(("six", [*alone, "-y", json.dumps(known)]))
     for kernels, command in commands:
-        # Nor is there a compiler or an emulator.
-        place = os.environ | {"ARTIFACTS_DIR": str(tmp_path / kernels), "PATH": ""}
+        place = os.environ | odd | {"ARTIFACTS_DIR": str(tmp_path / kernels)}
         subprocess.run(command, check=True, cwd=runs.NOTEBOOKS, env=place)
     one, six = tmp_path.glob(f"*/mnist_cnn/published/{MODEL}")
     assert one.read_bytes() == six.read_bytes()
+    assert "image/png" in (tmp_path / "out.ipynb").read_text("utf-8")
