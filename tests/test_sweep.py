@@ -73,7 +73,7 @@ class Site:
         commands = ["scheduler", "--port", "0"], ["worker", *own], ["worker", *own]
         quiet = dict.fromkeys(["stdout", "stderr"], subprocess.DEVNULL)
         cluster = [self.start(*c, *options, module="dask", **quiet) for c in commands]
-        self.wait(file.exists)
+        self.wait(lambda: file.exists() and file.stat().st_size)  # it is written late
         return json.loads(file.read_text())["address"], cluster[1]
 
     def noted(self):
