@@ -60,7 +60,7 @@ def golden_indices(labels, scores_i8):
 
 def inference_header(name):
     """Return ``<name>_int8_inference.h``, which declares the one function."""
-    return render("inference.h.j2", name)
+    return _render("inference.h.j2", name)
 
 
 def inference_source(name, layers, about):
@@ -71,7 +71,7 @@ def inference_source(name, layers, about):
     """
     biases = [_bias_with_zero_point(layer) for layer in layers]
     sizes = [int(np.prod(layer.output_shape)) for layer in layers[:-1]]
-    return render(
+    return _render(
         "inference.c.j2",
         name,
         about=comment(about),
@@ -102,7 +102,7 @@ def comment(lines):
     return "".join(f"// {line}".rstrip() + "\n" for line in plain)
 
 
-def numbers(values):
+def _numbers(values):
     """Return whole numbers as indented lines for the braces of a C array."""
     text = ", ".join(str(int(value)) for value in np.ravel(values))
     return textwrap.indent(textwrap.fill(text, 82, break_on_hyphens=False), "    ")
@@ -170,7 +170,7 @@ def _board_header(name, model, report, about):
     methods = [f"Add{kind.title().replace('_', '')}" for kind in model.operator_names]
     arena = textwrap.wrap(f"Memory for tensors: {report['model']['arena_rule']}", 84)
     texts = {"about": comment(about), "arena": comment(arena), "methods": methods}
-    return render("board.h.j2", name, model=model, report=report, **texts)
+    return _render("board.h.j2", name, model=model, report=report, **texts)
 
 
 def _golden_header(name, report, images_i8, scores_i8):
@@ -182,10 +182,10 @@ def _golden_header(name, report, images_i8, scores_i8):
     )
     about = comment(textwrap.wrap(about, 84))
     vectors = {"images": images_i8, "scores": scores_i8}
-    return render("golden.h.j2", name, about=about, **vectors)
+    return _render("golden.h.j2", name, about=about, **vectors)
 
 
-def render(template, name, **values):
+def _render(template, name, **values):
     """Return what a template of this folder makes of a run's name and of `values`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -193,7 +193,7 @@ def render(template, name, **values):
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["numbers"] = numbers
+    environment.filters["numbers"] = _numbers
     scope = f"{identifier(name)}_int8"
     return environment.get_template(template).render(name=name, scope=scope, **values)
 
