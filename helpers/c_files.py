@@ -18,7 +18,8 @@ import jinja2
 import numpy as np
 
 from helpers import integer_arithmetic, tflite
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
+from helpers.report import rate
 
 _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 SDK
 
@@ -109,8 +110,6 @@ def _numbers(values):
 
 
 def _about(name, report):
-    from helpers.figures import rate  # here, because matplotlib takes a second
-
     accuracy, model = report["accuracy"], report["model"]
     rates = [rate(a["correct"], a["images"]) for a in accuracy.values()]
     about = [

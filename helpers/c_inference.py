@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import c_files
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 from helpers.runs import REPOSITORY
 
 HARNESS = REPOSITORY / "tests" / "boards"

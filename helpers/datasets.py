@@ -9,8 +9,7 @@ from multiprocessing import pool
 
 import numpy as np
 
-from helpers import quiet
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError, quiet
 from helpers.runs import REPOSITORY
 
 MNIST, SAMPLE = "MNIST", "MNIST sample (5,000 images)"

@@ -99,7 +99,8 @@ def check_convolution_bytes(convolution_bytes):
 
 def check_calibration_set(calibration_set, converter, data):
     """Notebook 5: from int8 training images and the pixel scale to float32 images."""
-    from helpers import quiet, tflite
+    from helpers import tflite
+    from helpers.files import quiet
 
     images_i8, scale = data["train_images"][:2000], np.float32(data["pixel_scale"])
 

@@ -49,24 +49,6 @@ def notice(text):
         display({"text/html": box, "text/plain": f"PLEASE NOTE: {text}"}, raw=True)
 
 
-def rate(correct, images):
-    """Return a count with its rate, as in ``9,904 of 10,000 correct (99.04 %)``."""
-    decimals = 2 if images >= 5000 else 1  # what a sample of this size supports
-    return (
-        f"{correct:,} of {images:,} correct ({100 * correct / images:.{decimals}f} %)"
-    )
-
-
-def change(before, after, images):
-    """Say in words how accuracy changed from `before` to `after` right answers."""
-    if after == before:
-        return "accuracy did not change"
-    points = 100 * (after - before) / images
-    verb = "rose" if points > 0 else "fell"
-    size = f"{abs(points):.{2 if images >= 5000 else 1}f}"
-    return f"accuracy {verb} by {size} percentage points"
-
-
 def draw_digit(ax, image, title="", value_range=None):
     """Draw a digit of shape (28, 28) or (28, 28, 1); the highest value is white."""
     image = np.squeeze(image)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers import c_files, integer_arithmetic, tflite
-from helpers.figures import change, rate
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
+from helpers.report import change, rate
 
 _WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
 _OPERATORS = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 _RELU, _VALID = 1, 1  # as in TensorFlow's schema.fbs
 _OPERATORS = {  # and what their options have to be

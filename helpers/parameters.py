@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.files import TutorialError
+
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 _LINE = re.compile(
@@ -22,14 +24,6 @@ _LINE = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # of Windows
-
-
-class TutorialError(Exception):
-    """What went wrong, in one sentence: the thing, what was found, the remedy."""
-
-    def _render_traceback_(self):
-        # IPython shows this instead of a traceback, which would bury the sentence.
-        return [f"TutorialError: {self}"]
 
 
 @dataclass(frozen=True)

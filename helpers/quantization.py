@@ -8,7 +8,7 @@ answers stay the same.
 import numpy as np
 
 from helpers import integer_arithmetic, tflite
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 
 def deployed_graph(trained, head="conv"):

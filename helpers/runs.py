@@ -15,8 +15,15 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from helpers import explained, quiet, replacing, restore
-from helpers.parameters import TutorialError, check_name, declared
+from helpers.files import (
+    TutorialError,
+    explained,
+    quiet,
+    replacing_file,
+    replacing_folder,
+    restore_folder,
+)
+from helpers.parameters import check_name, declared
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
@@ -70,12 +77,15 @@ class Run:
         about = {"notebook": self.notebook, "parameters": self.history()}
         about["versions"] = {package: version(package) for package in _PACKAGES}
         about["made_from"] = {k: v for k, v in self._made_from.items() if k != artifact}
-        with replacing(path) as new:
+        if not path.suffix:
+            with replacing_folder(path) as new, quiet():
+                value.export(new, verbose=False)
+            return
+        with replacing_file(path) as new:
             _write(new, value)
-            about["sha256"] = _sha256(new) if path.suffix else ""
-        if path.suffix:
-            with replacing(_beside(path)) as new:
-                _write(new, about)
+            about["sha256"] = _sha256(new)
+        with replacing_file(_beside(path)) as new:
+            _write(new, about)
 
     def load(self, artifact):
         """Return what `save` was given.
@@ -105,7 +115,7 @@ class Run:
         sums = [
             f"{hashlib.sha256(d).hexdigest()}  {path}\n" for path, d in files.items()
         ]
-        with replacing(self.folder / PUBLISHED) as new:
+        with replacing_folder(self.folder / PUBLISHED) as new:
             for path, data in {**files, SUMS: "".join(sums).encode()}.items():
                 (new / path).parent.mkdir(parents=True, exist_ok=True)
                 (new / path).write_bytes(data)
@@ -163,7 +173,7 @@ def lock(name):
                 "it, or use another save_model_name."
             ) from None
     with held:
-        restore(folder / PUBLISHED)
+        restore_folder(folder / PUBLISHED)
         os.environ[_OWNER] = str(folder)
         try:
             yield folder
@@ -194,11 +204,8 @@ def _write(path, value):
         path.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
     elif path.suffix == ".keras":
         value.save(path)
-    elif path.suffix:
-        path.write_bytes(value)
     else:
-        with quiet():
-            value.export(path, verbose=False)
+        path.write_bytes(value)
 
 
 def _read(path):

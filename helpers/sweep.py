@@ -23,8 +23,8 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import datasets, explained, figures, replacing, runs
-from helpers.parameters import TutorialError
+from helpers import datasets, figures, runs
+from helpers.files import TutorialError, explained, replacing_file, replacing_folder
 from helpers.train_and_quantize import OPTIONS, RECIPES, all_parameters
 
 RESULTS = ["dataset_name", "float_accuracy", "float_correct", "int8_accuracy"]
@@ -136,12 +136,13 @@ def _sweep(planned, options):
         row = {"id": run, "status": "", **planned[run], **dict.fromkeys(RESULTS)}
         rows[run] = row = row | found
         table = pd.DataFrame(list(rows.values()), dtype=object)  # integers stay so
-        with replacing(out / "sweep.csv") as new:
+        with replacing_file(out / "sweep.csv") as new:
             table.to_csv(new, index=False)
-        with replacing(out / "sweep.html") as new:
+        with replacing_file(out / "sweep.html") as new:
             new.write_text(page(table), encoding="utf-8")
         made["row.json"] = json.dumps(row, indent=1).encode()
-        with replacing(out / "runs" / run) as new:  # from now on this run has ended
+        # From now on this run has ended.
+        with replacing_folder(out / "runs" / run) as new:
             for name, content in made.items():
                 (new / name).parent.mkdir(exist_ok=True)
                 (new / name).write_bytes(content)

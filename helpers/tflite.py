@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import quiet
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError, quiet
 
 _ARENA = 2**20  # bytes, more than any model of this series needs
 _STAND_IN = (

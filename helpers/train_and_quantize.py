@@ -18,8 +18,9 @@ import webbrowser
 
 import tqdm
 
-from helpers import datasets, explained, runs
-from helpers.parameters import Parameter, TutorialError, declared
+from helpers import datasets, report, runs
+from helpers.files import TutorialError, explained
+from helpers.parameters import Parameter, declared
 
 NOTEBOOKS = sorted(runs.NOTEBOOKS.glob(runs.STEPS))
 # What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
@@ -32,7 +33,7 @@ OPTIONS = [
 ]
 _EXIT = "exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"
 _KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
-_LOAD = "with __import__('helpers').quiet(): __import__('tensorflow')"  # and no names
+_LOAD = "from helpers.files import quiet\nwith quiet():\n    import tensorflow"
 
 
 def main(arguments=None):
@@ -92,13 +93,13 @@ def run_notebooks(values):
 
     `values` are those of `parse`; what went wrong is returned as a sentence, or ''.
     """
-    results, problem, pages = [], "", []
+    results, problem, written = [], "", []
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(runs.lock(values["save_model_name"]))
         _clear(folder, values["start_at"])
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
         kernel = stack.enter_context(_kernel())
-        from helpers import report  # takes its time while the kernel loads TensorFlow
+        from helpers import pages  # takes its time while the kernel loads TensorFlow
 
         bar = stack.enter_context(tqdm.tqdm(total=len(NOTEBOOKS), disable=None))
         # papermill writes what notebooks print to the bar, which shows Keras' epochs.
@@ -114,14 +115,14 @@ def run_notebooks(values):
                 status = "failed" if problem else "done"
             results.append((path.stem, status, time.monotonic() - started))
             if not values["no_pages"]:
-                pages.append(pool.submit(report.write_page, folder, path.stem))
+                written.append(pool.submit(pages.write_page, folder, path.stem))
             bar.update()
-        for page in pages:
+        for page in written:
             page.result()
-        if pages:
-            report.write_overview(folder, results, problem)
+        if written:
+            pages.write_overview(folder, results, problem)
     print(report.closing_text(folder, results))
-    if values["open"] and pages:
+    if values["open"] and written:
         webbrowser.open((folder / "report" / "index.html").as_uri())
     return problem
 

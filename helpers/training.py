@@ -17,12 +17,11 @@ SHEAR = 0.15  # horizontal pixels per vertical pixel, either way
 SHIFT = 3.3  # pixels along each axis, either way
 
 
-def random_affine(images, seed, plain_share=0.0):
+def random_affine(images, plain_share=0.3):
     """Turn, scale, squeeze, slant and shift the images of a batch at random.
 
-    Images are float32 (batch, 28, 28, 1), ``pixel - 128``; the same `seed`, two
-    integers, gives the same result. What comes into view from outside is paper. About
-    `plain_share` of the images keep their shape.
+    Images are float32 (batch, 28, 28, 1), ``pixel - 128``. What comes into view from
+    outside is paper. About `plain_share` of the images keep their shape.
     """
     import keras
     import tensorflow as tf
@@ -30,7 +29,7 @@ def random_affine(images, seed, plain_share=0.0):
     one = np.float32([0, 1, 1, 0, 0, 0])
     low = np.float32([-ROTATION, ZOOM[0], ASPECT[0], -SHEAR, -SHIFT, -SHIFT])
     high = np.float32([ROTATION, ZOOM[1], ASPECT[1], SHEAR, SHIFT, SHIFT])
-    drawn = tf.random.stateless_uniform((tf.shape(images)[0], 7), seed)
+    drawn = tf.random.uniform((tf.shape(images)[0], 7))
     varied = low + (high - low) * drawn[:, :6]
     chosen = tf.where(drawn[:, 6:] < plain_share, one, varied)
     angle, zoom, aspect, shear, right, down = tf.unstack(chosen, axis=1)

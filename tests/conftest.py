@@ -45,7 +45,8 @@ def sample():
 @pytest.fixture(scope="session")
 def trained(sample):
     """Return a function from network and seed to a model, trained for some seconds."""
-    from helpers import quiet, training
+    from helpers import training
+    from helpers.files import quiet
 
     with quiet():
         import keras

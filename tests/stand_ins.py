@@ -16,7 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import restore
+from helpers.files import restore_folder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: use Linux")
@@ -78,9 +78,9 @@ report = {
 run.save("06_results.json", report)
 ---
 if after < 960:
-    raise helpers.parameters.TutorialError(sentence)
-files = {f"{run.name}_int8.tflite": model, "report.json": json.dumps(report).encode()}
-run.publish(files | {"himax_we1_evb/model_data.cc": b"//" + model})
+    raise files.TutorialError(sentence)
+made = {f"{run.name}_int8.tflite": model, "report.json": json.dumps(report).encode()}
+run.publish(made | {"himax_we1_evb/model_data.cc": b"//" + model})
 """
 NOTEBOOKS = NOTEBOOKS.replace("NAME ", NAME).replace("SEED ", SEED)
 CELLS = dict(part.split("\n", 1) for part in NOTEBOOKS.split("=== ")[1:])
@@ -94,7 +94,7 @@ def model(seed):
 def published(run_folder):
     """Return what a run has published, by path, each file checked by SHA256SUMS."""
     folder = run_folder / "published"
-    restore(folder)  # as the next run does
+    restore_folder(folder)  # as the next run does
     paths = [path for path in folder.rglob("*.*") if path.is_file()]
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
     sums = [f"{hashlib.sha256(files[path]).hexdigest()}  {path}" for path in files]
@@ -107,8 +107,10 @@ def write(folder):
     folder.mkdir(parents=True)
     for stem, text in CELLS.items():
         parameters, *sources = text.split("---\n")
-        imports = "import json, os, time\nimport helpers\nimport numpy as np"
-        opening = f'run = helpers.runs.open("{stem}", globals())'
+        imports = (
+            "import json, os, time\nimport numpy as np\nfrom helpers import files, runs"
+        )
+        opening = f'run = runs.open("{stem}", globals())'
         codes = [imports, parameters.strip(), opening, *sources]
         cells = [new_markdown_cell(f"# Stand-in {stem}"), *map(new_code_cell, codes)]
         cells[2].metadata["tags"] = ["parameters"]

@@ -13,7 +13,7 @@ import pytest
 from conftest import need
 from helpers import c_files, c_inference, figures, gate, runs, tflite
 from helpers import integer_arithmetic as ia
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 NAME = "mnist-cnn"  # the function is mnist_cnn_int8_classify
 STRICT = ["-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from helpers import datasets
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 from helpers.runs import REPOSITORY
 
 FILE = np.random.default_rng(0).bytes(200_000)  # stands in for mnist.npz

@@ -7,7 +7,7 @@ import pytest
 from browser import THREE, chromium, draw, jupyterlab
 from scipy import ndimage
 
-from helpers import draw_digit, integer_arithmetic, report, tflite
+from helpers import draw_digit, integer_arithmetic, pages, tflite
 from tests.benchmarks.accuracy import normalise
 
 expect = pytest.importorskip("playwright.sync_api", reason=browser.HOW).expect
@@ -46,7 +46,7 @@ def report_page(html, tmp_path):
     output = nbformat.v4.new_output("display_data", {"text/html": html})
     path = tmp_path / "notebooks" / "06_test_quantized_model.ipynb"
     browser.write_notebook(path, ["pad"], [output])
-    report.write_page(tmp_path, path.stem)
+    pages.write_page(tmp_path, path.stem)
     return (tmp_path / "report" / f"{path.stem}.html").read_text("utf-8")
 
 

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers import gate, integer_arithmetic, tflite
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 
 def _edited(model_bytes, part, key, value):

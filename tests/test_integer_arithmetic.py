@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers import integer_arithmetic as ia
 from helpers import tflite
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 
 def _differing(layers, runtime, images):

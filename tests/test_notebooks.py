@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import helpers
+from helpers.parameters import declared
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -102,10 +102,10 @@ def figures_have_captions(notebook):
             wanted += 1
 
 
-def helpers_have_their_full_names(notebook):
+def modules_are_imported_by_name(notebook):
     for cell in code_cells(notebook):
-        if "from helpers" in cell.source:
-            yield "it imports names from helpers; say helpers.<file>.<name>"
+        if re.search(r"import helpers\b|from helpers\.", cell.source):
+            yield "expected is `from helpers import <file>`: Tab completes its names"
 
 
 def links_lead_somewhere(notebook):
@@ -121,7 +121,7 @@ RULES = [
     metadata_is_minimal,
     frame_is_complete,
     figures_have_captions,
-    helpers_have_their_full_names,
+    modules_are_imported_by_name,
     links_lead_somewhere,
 ]
 
@@ -152,7 +152,7 @@ BROKEN = {
     "long": edit(2, "import", "\n" * 21 + "import"),
     "metadata": lambda nb: nb.cells[1].metadata.update(collapsed=True),
     "no time": edit(0, "**Time:**", "Time:"),
-    "bare name": edit(2, "import helpers", "from helpers import figures"),
+    "bare name": edit(2, "from helpers import datasets,", "import helpers,"),
     "link": edit(0, "02_preprocess_data", "02_nowhere"),
     "caption": lambda nb: [
         cell.update(source=cell.source.replace("*Figure 1.2.", "*Figure 1.3."))
@@ -181,6 +181,6 @@ def test_every_call_of_the_original_is_linked():
 def test_parameter_of_two_notebooks_is_declared_alike():
     seen = {}
     for path in PATHS:
-        for name, parameter in helpers.parameters.declared(path).items():
+        for name, parameter in declared(path).items():
             assert seen.setdefault(name, parameter) == parameter
     assert {"save_model_name", "epochs", "batch_size", "head"} <= set(seen)

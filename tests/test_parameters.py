@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import runs
-from helpers.parameters import Parameter, TutorialError, check_name, declared
+from helpers.files import TutorialError
+from helpers.parameters import Parameter, check_name, declared
 from helpers.train_and_quantize import RECIPES, all_parameters
 
 KINDS = [
@@ -91,7 +92,7 @@ def test_name_that_is_no_folder_everywhere_is_refused(name):
 def test_error_is_shown_in_a_notebook_as_its_sentence_alone(monkeypatch):
     shell, shown = InteractiveShell(), []
     monkeypatch.setattr(shell, "_showtraceback", lambda *found: shown.extend(found[2]))
-    shell.run_cell("from helpers.parameters import TutorialError as E\nraise E('Why.')")
+    shell.run_cell("from helpers.files import TutorialError as E\nraise E('Why.')")
     assert shown == ["TutorialError: Why."]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import tutorial
 from helpers import integer_arithmetic, quantization, tflite, training
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 layers = keras.layers
 

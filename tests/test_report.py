@@ -11,7 +11,7 @@ from browser import chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from helpers import report, runs
+from helpers import pages, report, runs
 
 __all__ = ["chromium"]  # a fixture
 STEMS = [path.stem for path in sorted(runs.NOTEBOOKS.glob("0*.ipynb"))]
@@ -74,31 +74,31 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pages(folder):
+def texts(folder):
     """Return the text of each page by its name."""
     for stem in STEMS:
-        report.write_page(folder, stem)
-    report.write_overview(folder, RESULTS, "")
+        pages.write_page(folder, stem)
+    pages.write_overview(folder, RESULTS, "")
     return {path.stem: path.read_text("utf-8") for path in folder.glob("report/*.html")}
 
 
-def test_pages_load_nothing_and_lead_to_each_other(pages):
-    assert set(pages) == {*STEMS, "index"}
-    for page in pages.values():
+def test_pages_load_nothing_and_lead_to_each_other(texts):
+    assert set(texts) == {*STEMS, "index"}
+    for page in texts.values():
         loaded = re.findall(
             r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.(.{5})", page
         )
         assert set(loaded) <= {"data:"}
         assert not re.search("cdnjs|unpkg|@import", page) and 'name="viewport"' in page
         for target in re.findall(r'href="([^"#]+)', page):
-            is_page = target.removesuffix(".html") in pages
+            is_page = target.removesuffix(".html") in texts
             assert is_page or target.startswith(("https://keras.io", "../published/"))
-    assert all('href="index.html"' in pages[stem] for stem in STEMS)
-    assert 'href="02_preprocess_data.html#end"' in pages[STEMS[0]]
+    assert all('href="index.html"' in texts[stem] for stem in STEMS)
+    assert 'href="02_preprocess_data.html#end"' in texts[STEMS[0]]
 
 
-def test_page_keeps_scripts_of_outputs_and_names_its_figures(pages):
-    page = pages[STEMS[0]]
+def test_page_keeps_scripts_of_outputs_and_names_its_figures(texts):
+    page = texts[STEMS[0]]
     assert SCRIPT in page and page.count("<script>") == 1
     captioned, bare = re.findall(r"<img[^>]*>", page)
     assert 'alt="Figure 1.1. A blue box. The code is 16."' in captioned
@@ -107,18 +107,18 @@ def test_page_keeps_scripts_of_outputs_and_names_its_figures(pages):
     assert "<title>Load &lt;it&gt;</title>" in page
 
 
-def test_notebook_that_was_not_run_or_half_written_has_a_page_that_says_so(pages):
-    assert all(f"{stem} was not run" in pages[stem] for stem in STEMS[1:])
+def test_notebook_that_was_not_run_or_half_written_has_a_page_that_says_so(texts):
+    assert all(f"{stem} was not run" in texts[stem] for stem in STEMS[1:])
 
 
-def test_overview_shows_notice_figures_and_files_or_why_the_run_failed(folder, pages):
-    page = pages["index"]
+def test_overview_shows_notice_figures_and_files_or_why_the_run_failed(folder, texts):
+    page = texts["index"]
     assert "Only &lt;5,000&gt; images" in page and "fell by 0.05 p" in page
     assert "9,900 of 10,000 correct (99.00 %)" in page and "1.2 s" in page
     assert page.count("<img") == 1 and "More text" not in page
     assert re.search(r"<figcaption>.*A blue box", page, re.DOTALL)
     assert "../published/himax_we1_evb/model_data.cc" in page
-    report.write_overview(folder, RESULTS, "The gate said <no>.")
+    pages.write_overview(folder, RESULTS, "The gate said <no>.")
     page = (folder / "report" / "index.html").read_text("utf-8")
     assert "The gate said &lt;no&gt;." in page and "../published/" not in page
 
@@ -132,7 +132,7 @@ def test_closing_text_has_a_frame_and_paths_that_exist(folder):
     assert "holds the last model that passed" in report.closing_text(folder, failed)
 
 
-def test_pages_are_readable_on_a_phone_without_a_network(folder, pages, chromium):
+def test_pages_are_readable_on_a_phone_without_a_network(folder, texts, chromium):
     page, seen = chromium.new_page(viewport={"width": 390, "height": 800}), []
     page.on("request", lambda request: seen.append(request.url))
     page.on("pageerror", lambda error: seen.append(str(error)))

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from stand_ins import needs_posix, published
 
-import helpers
-from helpers import runs
-from helpers.parameters import TutorialError
+from helpers import files, runs
+from helpers.files import TutorialError
 
 REPORT = b'{"dataset": {"name": "a"}}'
 MAKERS = {path.name[:2]: path.stem for path in runs.NOTEBOOKS.glob("0*.ipynb")}
@@ -198,11 +197,11 @@ def test_notebook_of_another_clone_or_with_a_wrong_parameter_is_refused(
 
 
 def test_quiet_shows_what_it_held_back_only_on_an_error(capfd):
-    with pytest.raises(KeyError), helpers.quiet():
+    with pytest.raises(KeyError), files.quiet():
         os.write(1, b"from C\n")
         print("from Python")
         raise KeyError
     assert capfd.readouterr() == ("", "from C\nfrom Python\n")
-    with helpers.quiet():
+    with files.quiet():
         print("from Python")
     assert capfd.readouterr() == ("", "")

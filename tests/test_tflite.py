@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import tflite
-from helpers.parameters import TutorialError
+from helpers.files import TutorialError
 
 RUNTIMES = [
     pytest.param(tflite.TFLM, marks=pytest.mark.tflm),

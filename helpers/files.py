@@ -1,0 +1,108 @@
+"""The tutorial's exception, files that are replaced as a whole, and silence."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+
+class TutorialError(Exception):
+    """What went wrong, in one sentence: the thing, what was found, the remedy."""
+
+    def _render_traceback_(self):
+        # IPython shows this instead of a traceback, which would bury the sentence.
+        return [f"TutorialError: {self}"]
+
+
+@contextlib.contextmanager
+def replacing_file(path):
+    """Give a path to write to; it takes the place of `path` when the block ends well.
+
+    A kill or a full disk leaves the old file or the new one, never half of one.
+    TutorialError says why the system refuses to write.
+    """
+    new = _partial(path)
+    with explained(path):
+        try:
+            yield new
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path):
+    """Give a folder to fill; it takes the place of `path` when the block ends well.
+
+    No folder can replace another in one step, so the old one is moved aside first. A
+    kill between the two steps leaves it there, and `restore_folder` brings it back.
+    """
+    new = _partial(path)
+    with explained(path):
+        restore_folder(path)
+        _remove_folder(new)  # of a killed process that had the same number
+        try:
+            new.mkdir()
+            yield new
+            if path.exists():
+                os.rename(path, _aside(path))
+            os.replace(new, path)
+        finally:
+            _remove_folder(new)
+            restore_folder(path)
+
+
+def restore_folder(path):
+    """Bring a folder back whose replacement ended between its two steps."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        os.rename(aside, path)
+    _remove_folder(aside)
+
+
+@contextlib.contextmanager
+def explained(path):
+    """Turn an ``OSError`` inside the block into a sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise TutorialError(
+            f"Cannot write {path}: {error.strerror or error}; free some space, or name "
+            "another folder in the environment variable ARTIFACTS_DIR (a sweep: --out)."
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet():
+    """Hold back what is printed inside the block; show it if the block fails.
+
+    TensorFlow's C++ writes log lines to file descriptors 1 and 2, which Python's
+    ``sys.stdout`` never sees. The block is given the file that holds all of it.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as held:
+        saved = [os.dup(1), os.dup(2)]
+        try:
+            os.dup2(held.fileno(), 1)
+            os.dup2(held.fileno(), 2)
+            with contextlib.redirect_stdout(held), contextlib.redirect_stderr(held):
+                yield held
+        except BaseException:
+            held.seek(0)
+            os.write(saved[1], held.read().encode())
+            raise
+        finally:
+            for descriptor, copy in enumerate(saved, start=1):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+
+def _partial(path):
+    return path.with_name(f".{path.stem}-{os.getpid()}-partial{path.suffix}")
+
+
+def _aside(path):
+    return path.with_name(f".{path.name}.previous")
+
+
+def _remove_folder(path):
+    shutil.rmtree(path, ignore_errors=True)
