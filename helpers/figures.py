@@ -91,7 +91,7 @@ def draw_map(ax, feature_map, title=""):
 def draw_network(ax, costs):
     """Draw the feature maps of each layer as a stack of squares, as papers do.
 
-    `costs` are those of `helpers.training.layer_costs`.
+    `costs` are those of `helpers.networks.layer_costs`.
     """
     looks = {"Conv2D": (BLUE, "convolution"), "MaxPooling2D": (ORANGE, "pooling")}
     looks |= {"Dense": (GREEN, "dense"), "image": (PURPLE, "image")}

@@ -10,17 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import c_files, integer_arithmetic, tflite
+from helpers import c_files, integer_arithmetic, networks, tflite
 from helpers.files import TutorialError
 from helpers.report import change, rate
 
 _WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
-_OPERATORS = {
-    ("tutorial", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
-    ("tutorial", "dense"): ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"],
-    ("compact", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
-    ("compact", "dense"): ["CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"],
-}
 
 
 class Check(NamedTuple):
@@ -44,7 +38,7 @@ def check_file(model_bytes, head, network, pixel_scale):
     `head`, `network` and `pixel_scale` are the parameters that it was made with.
     """
     model = tflite.read(model_bytes)
-    found, expected = model.operator_names, _OPERATORS[network, head]
+    found, expected = model.operator_names, networks.operators(network, head)
     # From 1/256 and -128 follows: a score above 0 means a probability above one half.
     ends = {"conv": ((1, 1, 1, 10), 1 / 256, -128), "dense": ((1, 10),)}
     weighted = [op for op in model.operators if op.name in _WEIGHTED]

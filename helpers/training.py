@@ -1,11 +1,9 @@
-"""Training images varied at random, the compact network, and what layers cost.
+"""Training images varied at random.
 
 MNIST's digits are centred, upright, of one size and white on black; digits in front of
 a camera are not. So training images are turned, scaled, squeezed, slanted and shifted.
 The network's cost on the board stays as it is.
 """
-
-from collections import namedtuple
 
 import numpy as np
 
@@ -43,47 +41,3 @@ def random_affine(images, plain_share=0.3):
     zero = tf.zeros_like(a0)
     maps = tf.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
     return keras.ops.image.affine_transform(images, maps, fill_value=-128.0)
-
-
-def compact():
-    """Return an untrained Sequential, smaller and more accurate than the tutorial's.
-
-    Two convolutions of 3×3 in a row see as far as one of 5×5 with fewer weights, and
-    all but one of the dense layers are gone. It computes and trains for longer. The
-    normalizations cost nothing on the board: they are folded into the convolutions.
-    """
-    import keras
-    from keras import layers
-
-    model = keras.Sequential(name="compact")
-    model.add(keras.Input(shape=(28, 28, 1)))
-    for number, filters in enumerate((8, 8, 20, 20, 32), start=1):
-        # The normalization that follows has a bias of its own.
-        model.add(layers.Conv2D(filters, 3, use_bias=False, name=f"conv{number}"))
-        model.add(layers.BatchNormalization(name=f"norm{number}"))
-        model.add(layers.ReLU(name=f"relu{number}"))
-        if number in (2, 4):
-            model.add(layers.MaxPool2D(2, name=f"pool{number}"))
-    model.add(layers.Flatten(name="flatten"))
-    model.add(layers.Dense(10, name="scores"))
-    return model
-
-
-LayerCost = namedtuple("LayerCost", "name kind output_shape parameters macs")
-"""A layer's output shape (without batch), parameters and multiply-accumulates."""
-
-
-def layer_costs(model):
-    """Return the cost of each layer of a chain, as a list of `LayerCost`.
-
-    A normalization's multiplications are not counted: they are folded into the
-    convolution before it when the network is deployed.
-    """
-    costs = []
-    for layer in model.layers:
-        shape, kind, macs = tuple(layer.output.shape[1:]), type(layer).__name__, 0
-        if kind in ("Conv2D", "Dense"):
-            weights = layer.get_weights()[0].size
-            macs = weights * (shape[0] * shape[1] if kind == "Conv2D" else 1)
-        costs.append(LayerCost(layer.name, kind, shape, layer.count_params(), macs))
-    return costs

@@ -1,13 +1,21 @@
-"""Real, small models for the tests, trained once in a session on the bundled sample."""
+"""Real, small models for the tests, made by the notebooks' own cells.
 
-import functools
+Network, representative dataset and converter come from the cells of notebooks 3 and 5
+that have these tags, so that a mistake in a lesson fails a test. The models are trained
+once in a session, on the bundled sample.
+"""
+
 import importlib.util
 import shutil
 import signal
 import sys
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 # A job in the background ignores Ctrl-C, and so would every program that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,17 +32,77 @@ def need(tool, package, linux_only=False):
         pytest.skip(f"needs {tool} on Linux: apt-get install {package}")
 
 
+def notebook_cells(number, tag):
+    """Return the source of each code cell of notebook `number` that has this tag."""
+    [path] = NOTEBOOKS.glob(f"{number:02}_*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    sources = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
+            sources.append(cell.source)
+    assert sources, f"{path.name} has no code cell with the tag {tag!r}"
+    return sources
+
+
+def run_cells(sources, **names):
+    """Execute the sources of cells with these names; return all names after it.
+
+    A cell sees nothing but what it is given, so it cannot use what it should not.
+    """
+    names = {"np": np, **names}
+    for source in sources:
+        exec(source, names)
+    return names
+
+
+def tutorial(seed=1):
+    """Return the untrained network of notebook 3."""
+    import tensorflow as tf
+
+    return run_cells(notebook_cells(3, "network"), tf=tf, seed=seed)["tutorial_model"]
+
+
+def representative_dataset(train_images, images=100, sources=None):
+    """Return the generator of calibration images of notebook 5.
+
+    Its cells, or `sources` in their place, are given training images (int8) and no
+    others.
+    """
+    import tensorflow as tf
+
+    names = run_cells(
+        sources or notebook_cells(5, "representative-dataset"),
+        tf=tf,
+        data={"train_images": train_images},
+        calibration_images=images,
+        pixel_scale=128.0,
+    )
+    return names["representative_dataset"]
+
+
+def converter(deployed, train_images):
+    """Return the converter of notebook 5 for a deployed network."""
+    import tensorflow as tf
+
+    names = run_cells(
+        notebook_cells(5, "converter"),
+        tf=tf,
+        deployed=deployed,
+        representative_dataset=representative_dataset(train_images),
+    )
+    return names["converter"]
+
+
 @pytest.fixture(scope="session")
 def sample():
     """Return the sample's 4,000 and 1,000 images, as in 02_preprocessed.npz."""
     from helpers import datasets
 
     train, test = datasets.load_file("mnist_5k")
-    images = [(part[0] ^ 0x80).view(np.int8)[..., None] for part in (train, test)]
     return {
-        "train_images": images[0],
+        "train_images": (train[0] ^ 0x80).view(np.int8)[..., None],  # pixel - 128
         "train_labels": train[1],
-        "test_images": images[1],
+        "test_images": (test[0] ^ 0x80).view(np.int8)[..., None],
         "test_labels": test[1],
         "pixel_scale": np.array(128.0),
         "name": np.array(datasets.SAMPLE),
@@ -45,57 +113,52 @@ def sample():
 @pytest.fixture(scope="session")
 def trained(sample):
     """Return a function from network and seed to a model, trained for some seconds."""
-    from helpers import training
+    from helpers import networks
     from helpers.files import quiet
 
     with quiet():
         import keras
+    made = {}
 
-    @functools.cache
     def train(network, seed):
-        keras.utils.set_random_seed(seed)
-        model = tutorial() if network == "tutorial" else training.compact()
+        images, labels = sample["train_images"], sample["train_labels"]
+        if network == "tutorial":
+            model = tutorial(seed)
+        else:
+            keras.utils.set_random_seed(seed)
+            model = networks.compact()
+            # The tests want its weights to be real, not good: it is slow to train.
+            images, labels = images[:1000], labels[:1000]
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(0.003), loss)
-        # Of the compact network the tests want real weights, not good ones: it is slow.
-        part = slice(None) if network == "tutorial" else slice(1000)
-        images, labels = sample["train_images"][part], sample["train_labels"][part]
         model.fit(images / np.float32(128), labels, batch_size=32, verbose=0)
         return model
 
-    return lambda network="tutorial", seed=0: train(network, seed)
+    def model(network="tutorial", seed=0):
+        if (network, seed) not in made:
+            made[network, seed] = train(network, seed)
+        return made[network, seed]
+
+    return model
 
 
 @pytest.fixture(scope="session")
-def converter():
-    """Return a function from a model and images to a converter as in notebook 5."""
-    import tensorflow as tf
-
-    def made(deployed, images):
-        converter = tf.lite.TFLiteConverter.from_keras_model(deployed)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-        option = "_experimental_disable_per_channel_quantization_for_dense_layers"
-        setattr(converter, option, True)
-        return converter
-
-    return made
-
-
-@pytest.fixture(scope="session")
-def models(sample, trained, converter):
+def models(sample, trained):
     """Return a function from network, head and seed to the bytes of a .tflite."""
     from helpers import quantization
+    from helpers.files import quiet
 
-    @functools.cache
-    def made(network, head, seed):
-        deployed = quantization.deployed_graph(trained(network, seed), head)
-        images = sample["train_images"][:100] / np.float32(128)
-        return converter(deployed, images).convert()
+    made = {}
 
-    return lambda network="tutorial", head="conv", seed=0: made(network, head, seed)
+    def model_bytes(network="tutorial", head="conv", seed=0):
+        key = (network, head, seed)
+        if key not in made:
+            deployed = quantization.deployed_graph(trained(network, seed), head)
+            with quiet():
+                made[key] = converter(deployed, sample["train_images"]).convert()
+        return made[key]
+
+    return model_bytes
 
 
 @pytest.fixture(scope="session")
@@ -111,23 +174,3 @@ def candidate(sample, trained, models):
     results = {"predictions": answers.tolist(), "test": figures}
     runtime = tflite.tflm_or_stand_in(models())
     return run, sample, results, models(), runtime, runtime.run(images)
-
-
-def tutorial():
-    """Build the network of notebook 3, with names that it gets in a new process."""
-    from keras import Input, Sequential, layers
-
-    return Sequential(
-        [
-            Input((28, 28, 1)),
-            layers.Conv2D(8, 3, activation="relu", name="conv2d"),
-            layers.MaxPool2D(name="max_pooling2d"),
-            layers.Conv2D(16, 3, activation="relu", name="conv2d_1"),
-            layers.MaxPool2D(name="max_pooling2d_1"),
-            layers.Conv2D(32, 5, name="conv2d_2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(64, activation="relu", name="dense"),
-            layers.Dense(10, name="dense_1"),
-        ],
-        name="tutorial",
-    )

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from conftest import converter
 from helpers import exercises, quantization
 from helpers.runs import NOTEBOOKS
 
@@ -67,7 +68,7 @@ NAMES = [name.removeprefix("check_") for name in dir(exercises) if "check_" in n
 
 
 @pytest.fixture
-def verdict(capsys, converter, trained, sample):
+def verdict(capsys, trained, sample):
     def check(name, function):
         more = {"weakest_digit": (LABELS, PREDICTIONS)}.get(name, ())
         if name == "calibration_set":

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import tutorial
-from helpers import integer_arithmetic, quantization, tflite, training
+from conftest import notebook_cells, representative_dataset, tutorial
+from helpers import integer_arithmetic, networks, quantization, tflite
 from helpers.files import TutorialError
 
 layers = keras.layers
@@ -36,7 +36,7 @@ def images(sample):
 
 
 @pytest.mark.parametrize("head", ["conv", "dense"])
-@pytest.mark.parametrize("build", [tutorial, training.compact])
+@pytest.mark.parametrize("build", [tutorial, networks.compact])
 def test_deployed_graph_computes_what_was_trained(build, head, images):
     trained = _lived_in(build())
     deployed = quantization.deployed_graph(trained, head)
@@ -79,3 +79,31 @@ def test_compare_layers_errors_are_small_unless_scaled_wrongly(
     assert max(errors) < 0.2
     real, restored = quantization.compare_layers(*given, 64.0)[0]
     assert np.std(restored - real) / np.std(real) > 0.3
+
+
+def _read_by_calibration(train_images, images, sources=None):
+    # The int8 images that the converter sees, as notebook 5 gives them to it.
+    generator = representative_dataset(train_images, images, sources)
+    batches = [np.asarray(image) for [image] in generator()]
+    return np.concatenate(batches) * 128
+
+
+def test_representative_dataset_is_the_first_training_images(sample):
+    found = _read_by_calibration(sample["train_images"], images=30)
+    expected = sample["train_images"][:30].astype(np.float32)
+    expected[0, 0, :2, 0] = -128, 127  # the whole range, whatever the images show
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_representative_dataset_comes_one_image_at_a_time_as_float32(sample):
+    [image] = next(representative_dataset(sample["train_images"])())
+    assert image.shape == (1, 28, 28, 1)
+    assert image.dtype == np.float32
+
+
+def test_notebook_5_that_calibrates_on_test_images_is_refused(sample):
+    sources = notebook_cells(5, "representative-dataset")
+    wrong = [source.replace("train_images", "test_images") for source in sources]
+    assert wrong != sources
+    with pytest.raises(KeyError, match="test_images"):
+        _read_by_calibration(sample["train_images"], images=30, sources=wrong)

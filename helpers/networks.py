@@ -1,0 +1,82 @@
+"""The compact network, what each layer costs, and the operators that a board needs.
+
+The network of the tutorial itself is built in notebook 3, layer by layer.
+"""
+
+import math
+from dataclasses import dataclass
+
+# By network and head: the operators of the deployed network, in the order in which they
+# are first used. A program on a board contains these and no others.
+_OPERATORS = {
+    ("tutorial", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
+    ("tutorial", "dense"): ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"],
+    ("compact", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
+    # Its last convolution leaves 2 × 2 pixels, which are put into a row first.
+    ("compact", "dense"): ["CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED"],
+}
+
+
+def compact():
+    """Return an untrained Sequential, smaller and more accurate than the tutorial's.
+
+    Two convolutions of 3×3 in a row see as far as one of 5×5 with fewer weights, and
+    all but one of the dense layers are gone. It computes and trains for longer. The
+    normalizations cost nothing on the board: they are folded into the convolutions.
+    """
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(name="compact")
+    model.add(keras.Input(shape=(28, 28, 1)))
+    for number, filters in enumerate((8, 8, 20, 20, 32), start=1):
+        # The normalization that follows has a bias of its own.
+        model.add(layers.Conv2D(filters, 3, use_bias=False, name=f"conv{number}"))
+        model.add(layers.BatchNormalization(name=f"norm{number}"))
+        model.add(layers.ReLU(name=f"relu{number}"))
+        if number in (2, 4):
+            model.add(layers.MaxPool2D(2, name=f"pool{number}"))
+    model.add(layers.Flatten(name="flatten"))
+    model.add(layers.Dense(10, name="scores"))
+    return model
+
+
+def operators(network, head):
+    """Return the operators that a program on a board must contain, such as CONV_2D.
+
+    `network` (tutorial or compact) and `head` (conv or dense) are the parameters of
+    notebooks 3 and 5; the names are those of TensorFlow's schema.fbs.
+    """
+    return _OPERATORS[network, head]
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer of a network costs on a board."""
+
+    name: str
+    kind: str  # the name of its class in Keras, such as Conv2D
+    output_shape: tuple  # without the batch
+    parameters: int
+    macs: int  # multiply-accumulates for one image
+
+
+def layer_costs(model):
+    """Return the `LayerCost` of each layer of a Sequential, as a list.
+
+    A normalization's multiplications are not counted: they are folded into the
+    convolution before it when the network is deployed.
+    """
+    costs = []
+    for layer in model.layers:
+        kind = type(layer).__name__
+        shape = tuple(layer.output.shape[1:])
+        macs = 0
+        if kind == "Conv2D":
+            height, width, _ = shape
+            macs = height * width * math.prod(layer.kernel.shape)
+        elif kind == "Dense":
+            macs = math.prod(layer.kernel.shape)
+        parameters = layer.count_params()
+        costs.append(LayerCost(layer.name, kind, shape, parameters, macs))
+    return costs
