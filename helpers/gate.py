@@ -15,6 +15,7 @@ from helpers.files import TutorialError
 from helpers.report import change, rate
 
 _WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
+_LEAST_MARGIN = 20  # steps of a golden image's score
 
 
 class Check(NamedTuple):
@@ -67,6 +68,30 @@ def _check_end(name, tensor, shape, scale=None, zero_point=None):
         passed &= np.allclose(tensor.scales, scale, rtol=1e-6, atol=0)
         passed &= zero_point in tensor.zero_points
     return _check(name, passed, found, expected)
+
+
+def golden_images(labels, scores_i8):
+    """Return, for each digit that the model reads at all, the index of one image.
+
+    `labels` are the true digits and `scores_i8`, int8 (images, 10), a runtime's scores.
+    Saturated scores (127, and nine times -128) hide a wrong weight or another rounding,
+    so of the images that are read correctly the one with the smallest margin between
+    the best and the second score is chosen. The margin has to be above 20 steps, so
+    that kernels that round differently still answer with the digit; if none is, the
+    largest is taken.
+    """
+    ranked = np.sort(scores_i8.astype(int), axis=1)
+    margins = ranked[:, -1] - ranked[:, -2]
+    read_correctly = scores_i8.argmax(axis=1) == labels
+    chosen = []
+    for digit in range(10):
+        images = np.flatnonzero(read_correctly & (labels == digit))
+        clear = images[margins[images] > _LEAST_MARGIN]
+        if len(clear):
+            chosen.append(clear[margins[clear].argmin()])
+        elif len(images):
+            chosen.append(images[margins[images].argmax()])
+    return np.array(chosen, int)
 
 
 def _check_weights(name, model, operator):

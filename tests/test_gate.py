@@ -131,3 +131,36 @@ def test_logits_one_step_off_pass_only_for_the_stand_in(models):
     assert [passes(0), passes(1), passes(3)] == [True, True, False]
     runtime.is_tflm = True
     assert not passes(1)
+
+
+def _scores(*pairs):
+    # The scores of images with this best and second score; the best is at digit 3.
+    scores = np.full((len(pairs), 10), -128, np.int8)
+    for row, (best, second) in zip(scores, pairs, strict=True):
+        row[3] = best
+        row[7] = second
+    return scores
+
+
+def _golden(labels, scores):
+    return gate.golden_images(np.array(labels), scores).tolist()
+
+
+def test_golden_image_has_the_smallest_margin_above_20():
+    scores = _scores((127, -128), (60, 40), (60, 39), (60, 38))
+    assert _golden([3, 3, 3, 3], scores) == [2]  # margins of 255, 20, 21 and 22
+
+
+def test_golden_image_without_a_margin_above_20_has_the_largest():
+    assert _golden([3, 3, 3], _scores((60, 50), (60, 40), (60, 59))) == [1]
+
+
+def test_golden_image_is_one_that_the_model_reads():
+    assert _golden([7, 3, 7], _scores((60, 38), (60, 30), (60, 37))) == [1]
+
+
+def test_golden_images_are_one_for_each_digit_in_order(candidate):
+    labels, scores = candidate[1]["test_labels"], candidate[-1]
+    chosen = gate.golden_images(labels, scores)
+    assert labels[chosen].tolist() == list(range(10))
+    assert scores[chosen].argmax(axis=1).tolist() == list(range(10))
