@@ -16,6 +16,17 @@ def pictures(images_i8, seed=0):
         yield caption, effect(images_i8, np.random.default_rng(seed))
 
 
+def draw_sample(images_i8, labels, count=2000):
+    """Return `count` images and their labels, always the same ones, drawn at random.
+
+    The first images of a test set may be harder than the rest, as MNIST's are. If there
+    are no more than `count`, all are returned.
+    """
+    generator = np.random.default_rng(0)
+    chosen = generator.permutation(len(labels))[:count]
+    return images_i8[chosen], labels[chosen]
+
+
 def invert(images_i8):
     """Swap ink and paper: ``-1 - v`` stands for 255 - pixel, and never overflows."""
     return np.int8(-1) - images_i8
