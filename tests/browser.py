@@ -6,13 +6,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-HOW = "needs a browser: `pip install playwright`, `playwright install chromium`"
+HOW = "needs Chrome, Edge or Chromium, or `playwright install chromium`"
 TOKEN = "browser-test"
 PANEL = "window.jupyterapp?.shell.currentWidget"
 THREE = [
@@ -23,21 +25,68 @@ THREE = [
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium or Chrome, or a skip that says how to get one.
+    """A headless Chrome, Edge or Chromium, or a skip that says how to get one.
 
     One for each module: while Playwright runs, its thread can run no other event loop.
     """
     api = pytest.importorskip("playwright.sync_api", reason=HOW)
-    path = shutil.which("chromium") or shutil.which("google-chrome")
     with api.sync_playwright() as driver:
-        try:
-            browser = driver.chromium.launch(
-                executable_path=path, args=["--no-sandbox"]
-            )
-        except api.Error:
+        browser = launch(driver.chromium, api.Error)
+        if browser is None:
             pytest.skip(HOW)
         yield browser
         browser.close()
+
+
+def launch(chromium, error_class):
+    """Return the first browser of Chromium's family that starts, or None.
+
+    Chrome comes first: on Ubuntu, Chromium is a snap, which sees few folders.
+    """
+    places = [{"channel": "chrome"}, {"channel": "msedge"}]
+    for name in ("chromium", "chromium-browser"):
+        if shutil.which(name):
+            places.append({"executable_path": shutil.which(name)})
+    places.append({})  # the one that Playwright downloads
+    for place in places:
+        with contextlib.suppress(error_class):
+            return chromium.launch(args=["--no-sandbox"], **place)
+    return None
+
+
+@pytest.fixture(scope="module")
+def page_folder(chromium, tmp_path_factory):
+    """A folder, with spaces in its name, whose pages the browser can open from disk.
+
+    A browser that is a snap has a folder for temporary files of its own, and cannot
+    read ours; then it is a folder in the home directory.
+    """
+    folder = tmp_path_factory.mktemp("pages for a browser")
+    if can_open_files(chromium, folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="tests of pages ", dir=Path.home()) as home:
+        if not can_open_files(chromium, Path(home)):
+            pytest.skip(
+                f"the browser can open no files, neither in {folder} nor {home}"
+            )
+        yield Path(home)
+
+
+def can_open_files(chromium, folder):
+    """Return whether the browser can read what lies in a folder."""
+    path = folder / "probe.html"
+    path.write_text("<title>readable</title>")
+    page = chromium.new_page()
+    try:
+        page.goto(path.as_uri())
+        return page.title() == "readable"
+    except Exception as error:
+        if "net::ERR" not in str(error):
+            raise
+        return False
+    finally:
+        page.close()
 
 
 @pytest.fixture(scope="module")
