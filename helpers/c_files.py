@@ -27,7 +27,7 @@ _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 S
 def published_files(name, model_bytes, report, data, scores_i8):
     """Return by path the bytes of the files that the run `name` publishes.
 
-    All are made from the bytes that were tested. `report` is from `helpers.gate`,
+    All are made from the bytes that were tested. `report` is the run's `Report`,
     `data` are the arrays of notebook 2, `scores_i8` those of all test images. The same
     arguments give the same bytes.
     """
@@ -46,7 +46,7 @@ def published_files(name, model_bytes, report, data, scores_i8):
         f"{stem}_inference.h": inference_header(name),
         f"{himax}.cc": _array("model_data.h", _HIMAX, model_bytes, about, "int"),
         f"{himax}.h": _array_header("model_data.h", _HIMAX, "int"),
-        "report.json": json.dumps(report, indent=1) + "\n",
+        "report.json": json.dumps(report.to_dict(), indent=1) + "\n",
     }
     files = {path: text.encode() for path, text in texts.items()}
     return {f"{stem}.tflite": bytes(model_bytes), **files}
@@ -110,17 +110,16 @@ def _numbers(values):
 
 
 def _about(name, report):
-    accuracy, model = report["accuracy"], report["model"]
-    rates = [rate(a["correct"], a["images"]) for a in accuracy.values()]
+    before, after = report.accuracy.float, report.accuracy.int8
     about = [
-        f"{name}: handwritten digits 0 to 9, int8, {model['bytes']:,} bytes.",
-        f"SHA-256 {model['sha256']}",
-        f"Dataset: {report['dataset']['name']}. Its test images, run on a PC:",
-        f"  {rates[0]} in float, before quantization",
-        f"  {rates[1]} with {report['runtime']['name']}",
-        f"Operators: {', '.join(model['operators'])}",
+        f"{name}: handwritten digits 0 to 9, int8, {report.model.bytes:,} bytes.",
+        f"SHA-256 {report.model.sha256}",
+        f"Dataset: {report.dataset.name}. Its test images, run on a PC:",
+        f"  {rate(before.correct, before.images)} in float, before quantization",
+        f"  {rate(after.correct, after.images)} with {report.runtime.name}",
+        f"Operators: {', '.join(report.model.operators)}",
     ]
-    if "SOFTMAX" not in model["operators"]:
+    if "SOFTMAX" not in report.model.operators:
         about.append("Outputs are logits: the WE1 SDK's example needs changes for it.")
     return about
 
@@ -167,7 +166,7 @@ def _rows(data):
 
 def _board_header(name, model, report, about):
     methods = [f"Add{kind.title().replace('_', '')}" for kind in model.operator_names]
-    arena = textwrap.wrap(f"Memory for tensors: {report['model']['arena_rule']}", 84)
+    arena = textwrap.wrap(f"Memory for tensors: {report.model.arena_rule}", 84)
     texts = {"about": comment(about), "arena": comment(arena), "methods": methods}
     return _render("board.h.j2", name, model=model, report=report, **texts)
 
@@ -175,7 +174,7 @@ def _board_header(name, model, report, about):
 def _golden_header(name, report, images_i8, scores_i8):
     about = (
         "For each digit the first test image that the model reads, with the scores of "
-        f"{report['runtime']['name']}, on a PC. On a board they settle whether the "
+        f"{report.runtime.name}, on a PC. On a board they settle whether the "
         "same numbers come out there. Kernels of a chip's maker may round otherwise: a "
         "tolerance of 2 is a rule of thumb for these ten images, not a bound."
     )

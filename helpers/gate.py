@@ -4,33 +4,32 @@ The converter is not trusted. What it wrote is read back and checked, and so is 
 the runtimes and the integer arithmetic make of it.
 """
 
-import hashlib
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from helpers import c_files, integer_arithmetic, networks, tflite
 from helpers.files import TutorialError
-from helpers.report import change, rate
+from helpers.report import Check, change, rate
 
 _WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
 _LEAST_MARGIN = 20  # steps of a golden image's score
 
 
-class Check(NamedTuple):
-    """One check: its name, whether it passed, and what was found."""
-
-    name: str
-    passed: bool
-    sentence: str
-
-
 def require(checks):
-    """Raise a TutorialError with the sentence of every check that failed."""
-    failed = [f"{c.name}: {c.sentence}" for c in checks if not c.passed]
-    if failed:
-        raise TutorialError(f"The model may not be passed on. {' '.join(failed)}")
+    """Raise a TutorialError with the sentence of every check that failed.
+
+    It names the first notebook that can change what they found.
+    """
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return
+    found = " ".join(f"{check.name}: {check.sentence}" for check in failed)
+    first = min(check.notebook for check in failed)
+    raise TutorialError(
+        f"The model may not be passed on. {found} What can change this is notebook "
+        f"{first}; run it and those after it again."
+    )
 
 
 def check_file(model_bytes, head, network, pixel_scale):
@@ -44,7 +43,9 @@ def check_file(model_bytes, head, network, pixel_scale):
     ends = {"conv": ((1, 1, 1, 10), 1 / 256, -128), "dense": ((1, 10),)}
     weighted = [op for op in model.operators if op.name in _WEIGHTED]
     checks = [
-        _check("operators", found == expected, ", ".join(found), ", ".join(expected)),
+        _check(
+            "operators", found == expected, ", ".join(found), ", ".join(expected), 3
+        ),
         _check_end("input", model.input, (1, 28, 28, 1), 1 / pixel_scale, 0),
         _check_end("output", model.output, *ends[head]),
     ]
@@ -53,9 +54,9 @@ def check_file(model_bytes, head, network, pixel_scale):
     return checks
 
 
-def _check(name, passed, found, expected):
+def _check(name, passed, found, expected, notebook=5):
     rest = "" if passed else f", where {expected} is expected"
-    return Check(name, bool(passed), f"{found}{rest}.")
+    return Check(name, bool(passed), f"{found}{rest}.", notebook)
 
 
 def _check_end(name, tensor, shape, scale=None, zero_point=None):
@@ -109,7 +110,7 @@ def _check_weights(name, model, operator):
     size, scales = math.prod(weights.shape), len(weights.scales)
     good = f"{size:,} symmetric int8 weights and {scales} scale" + "s" * (scales > 1)
     found = " and ".join(problems) or good
-    return Check(name, not problems, f"{operator.name} with {found}.")
+    return Check(name, not problems, f"{operator.name} with {found}.", notebook=5)
 
 
 def check_accuracy(labels, before, after, max_accuracy_drop):
@@ -127,12 +128,15 @@ def check_accuracy(labels, before, after, max_accuracy_drop):
     drop = 100 * (lost - won) / images
     error = 100 * math.sqrt(lost + won - (lost - won) ** 2 / images) / images
     right = int((after == labels).sum())
+    passed = drop - 1.96 * error <= max_accuracy_drop
+    remedy = "" if passed else " More epochs or training images can help."
     return Check(
         "accuracy",
-        drop - 1.96 * error <= max_accuracy_drop,
+        passed,
         f"{rate(right, images)}; {change(right + lost - won, right, images)} ({lost:,} "
         f"images lost, {won:,} won). Allowed is a drop of {max_accuracy_drop:g} points "
-        f"plus {1.96 * error:.2f} for chance.",
+        f"plus {1.96 * error:.2f} for chance.{remedy}",
+        notebook=4,
     )
 
 
@@ -141,7 +145,14 @@ def check_logits(name, runtime, expected, found):
     steps = np.abs(found.astype(int) - expected)
     passed = bool(steps.max() <= (0 if runtime.is_tflm else 1))
     told = f"{np.count_nonzero(steps):,} of {steps.size:,} logits differ from those of "
-    return Check(name, passed, f"{told}{runtime.name}, the largest by {steps.max()}.")
+    sentence = f"{told}{runtime.name}, the largest by {steps.max()}."
+    return Check(name, passed, sentence, notebook=3)
+
+
+def _check_golden(digits):
+    remedy = "" if digits == 10 else " More epochs or images make it read the others."
+    sentence = f"{digits} of 10 digits have one.{remedy}"
+    return Check("golden vectors", digits == 10, sentence, notebook=4)
 
 
 def check_all(run, data, trained, model_bytes, runtime, scores_i8):
@@ -160,39 +171,6 @@ def check_all(run, data, trained, model_bytes, runtime, scores_i8):
     return [
         *check_file(model_bytes, made["head"], made["network"], made["pixel_scale"]),
         check_accuracy(labels, *answers, made["max_accuracy_drop"]),
-        Check("golden vectors", golden == 10, f"{golden} of 10 digits have one."),
+        _check_golden(golden),
         check_logits("integer arithmetic", runtime, logits, integers),
     ]
-
-
-def report(run, data, trained, model_bytes, runtime, scores_i8, camera, checks):
-    """Return what is to be known of a candidate, for ``report.json``.
-
-    Arguments as for `check_all`; `camera` is a list of dict with ``effect``,
-    ``correct`` and ``images``, and `checks` are what `check_all` returned.
-    """
-    images = len(scores_i8)
-    right = int((scores_i8.argmax(axis=1) == data["test_labels"]).sum())
-    return {
-        "name": run.name,
-        "dataset": {
-            "name": str(data["name"]),
-            "train_images": len(data["train_images"]),
-            "test_images": images,
-            "notice": str(data["notice"]),
-        },
-        "accuracy": {
-            "float": {"correct": trained["test"]["correct"], "images": images},
-            "int8": {"correct": right, "images": images},
-        },
-        "runtime": {"name": runtime.name, "is_tflm": runtime.is_tflm},
-        "model": {
-            "bytes": len(model_bytes),
-            "sha256": hashlib.sha256(model_bytes).hexdigest(),
-            "operators": runtime.model.operator_names,
-            **tflite.arena(runtime),
-        },
-        "camera": camera,
-        "parameters": run.history(),
-        "gate": [check._asdict() for check in checks],
-    }

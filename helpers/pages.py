@@ -25,17 +25,17 @@ def write_page(folder, stem):
 
 
 def write_overview(folder, results, problem):
-    """Write the page of the whole run; for `results` see `closing_text`."""
+    """Write the page of the whole run; `results` are those of `closing_text`."""
     report = reports.read(folder)
-    executed = [_notebook(folder, stem) for stem, _, _ in results]
+    executed = [_notebook(folder, result.stem) for result in results]
     overview = {
         "name": folder.name,
         "problem": problem,
-        "notice": report and report["dataset"]["notice"],
-        "summary": report and reports.summary(report),
+        "notice": report and report.dataset.notice,
+        "summary": reports.summary(report) if report else [],
         "pages": [
-            (stem, notebook.metadata.title, status, f"{seconds:.1f} s")
-            for notebook, (stem, status, seconds) in zip(executed, results, strict=True)
+            (done.stem, page.metadata.title, done.status, f"{done.seconds:.1f} s")
+            for page, done in zip(executed, results, strict=True)
         ],
         "figures": [
             (output, _caption(below))

@@ -1,76 +1,289 @@
-"""What a run has achieved, in numbers and in sentences."""
+"""What a run has achieved: one declared structure, and the sentences made from it.
 
+`Report` is what ``06_results.json`` and ``published/report.json`` hold. `make` is the
+one place that fills it in; all who read it use its fields by name.
+"""
+
+import dataclasses
+import hashlib
 import textwrap
+import typing
+from dataclasses import dataclass
 
-from helpers import runs
+from helpers import runs, tflite
+from helpers.files import TutorialError
+
+RESULTS = "06_results.json"  # the artifact of a run that holds its report
+_FRAME = 78  # characters of a line of the notice that ends a batch run
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the model was trained and tested on."""
+
+    name: str
+    train_images: int
+    test_images: int
+    notice: str  # what has to be known about the images, '' if nothing
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the test images were read correctly."""
+
+    correct: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The test images read before quantization and after it."""
+
+    float: Score  # by Keras, in 32-bit floating point
+    int8: Score  # by the runtime that the report names
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What ran the int8 model."""
+
+    name: str
+    is_tflm: bool  # False for the stand-in where TensorFlow Lite Micro is missing
+
+
+@dataclass(frozen=True)
+class Model:
+    """The ``.tflite`` file that was tested, and the memory that it needs."""
+
+    bytes: int
+    sha256: str
+    operators: list[str]
+    arena_used: int  # bytes
+    arena_recommended: int  # bytes
+    arena_rule: str  # a sentence: how these two were found
+
+
+@dataclass(frozen=True)
+class CameraResult:
+    """How the int8 model read test images that were altered in one way."""
+
+    effect: str
+    correct: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the gate."""
+
+    name: str
+    passed: bool
+    sentence: str  # what was found, and what was expected if it failed
+    notebook: int = 6  # the number of the notebook that can change what was found
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is to be known of a candidate, and of the model that it became."""
+
+    name: str  # of the run
+    dataset: Dataset
+    accuracy: Accuracy
+    runtime: Runtime
+    model: Model
+    camera: list[CameraResult]
+    parameters: dict  # of all notebooks: value by name
+    gate: list[Check]
+
+    def to_dict(self):
+        """Return the report as ``report.json`` has it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, found):
+        """Return the `Report` that `to_dict` made this of.
+
+        TutorialError names the first value that is missing or of another type.
+        """
+        try:
+            return _restored(cls, found, "")
+        except _DamagedError as error:
+            raise TutorialError(
+                f"A report is damaged: {error}; run notebook 6 to make it anew."
+            ) from None
+
+    def failed(self):
+        """Return the checks of the gate that failed."""
+        return [check for check in self.gate if not check.passed]
+
+
+def make(run, data, trained, model_bytes, runtime, scores_i8, camera, checks):
+    """Return the `Report` on a candidate.
+
+    The history of `run` says how it was made; `data` are the arrays of notebook 2,
+    `trained` the results of notebook 4, `model_bytes` the candidate, and `scores_i8`
+    what `runtime` answered for all test images, int8 of shape (images, 10). `camera`
+    is a list of `CameraResult`, and `checks` are what `gate.check_all` returned.
+    """
+    images = len(scores_i8)
+    read_correctly = scores_i8.argmax(axis=1) == data["test_labels"]
+    arena = tflite.arena(runtime)
+    return Report(
+        name=run.name,
+        dataset=Dataset(
+            name=str(data["name"]),
+            train_images=len(data["train_images"]),
+            test_images=images,
+            notice=str(data["notice"]),
+        ),
+        accuracy=Accuracy(
+            float=Score(trained["test"]["correct"], images),
+            int8=Score(int(read_correctly.sum()), images),
+        ),
+        runtime=Runtime(runtime.name, runtime.is_tflm),
+        model=Model(
+            bytes=len(model_bytes),
+            sha256=hashlib.sha256(model_bytes).hexdigest(),
+            operators=runtime.model.operator_names,
+            arena_used=arena["arena_used"],
+            arena_recommended=arena["arena_recommended"],
+            arena_rule=arena["arena_rule"],
+        ),
+        camera=camera,
+        parameters=run.history(),
+        gate=checks,
+    )
+
+
+def read(folder):
+    """Return the `Report` of the run in `folder`, or None if it has none.
+
+    TutorialError if it is damaged.
+    """
+    if not (folder / RESULTS).exists():
+        return None
+    return Report.from_dict(runs.Run(folder.name).load(RESULTS))
+
+
+def published_files(folder):
+    """Return the sorted paths, in ``published/``, of what the run has published."""
+    published = folder / runs.PUBLISHED
+    files = [path for path in published.rglob("*") if path.is_file()]
+    return sorted(path.relative_to(published).as_posix() for path in files)
 
 
 def rate(correct, images):
     """Return a count with its rate, as in ``9,904 of 10,000 correct (99.04 %)``."""
-    decimals = 2 if images >= 5000 else 1  # what a sample of this size supports
-    return (
-        f"{correct:,} of {images:,} correct ({100 * correct / images:.{decimals}f} %)"
-    )
+    percent = f"{100 * correct / images:.{_decimals(images)}f}"
+    return f"{correct:,} of {images:,} correct ({percent} %)"
 
 
 def change(before, after, images):
     """Say in words how accuracy changed from `before` to `after` right answers."""
     if after == before:
         return "accuracy did not change"
-    points = 100 * (after - before) / images
-    verb = "rose" if points > 0 else "fell"
-    size = f"{abs(points):.{2 if images >= 5000 else 1}f}"
-    return f"accuracy {verb} by {size} percentage points"
+    verb = "rose" if after > before else "fell"
+    points = f"{100 * abs(after - before) / images:.{_decimals(images)}f}"
+    return f"accuracy {verb} by {points} percentage points"
 
 
 def summary(report):
-    """Return the figures of a run, as in ``report.json``, as labels and texts."""
-    data, model = report["dataset"], report["model"]
-    before, after = report["accuracy"]["float"], report["accuracy"]["int8"]
-    images = after["images"]
-    counts = f"{data['train_images']:,} images for training, {images:,} for testing"
-    arena = f"{model['arena_used']:,} used, {model['arena_recommended']:,} recommended"
+    """Return the numbers of a `Report` as a list of labels and texts."""
+    dataset, model = report.dataset, report.model
+    before, after = report.accuracy.float, report.accuracy.int8
+    images = (
+        f"{dataset.train_images:,} images for training, {after.images:,} for testing"
+    )
+    arena = f"{model.arena_used:,} used, {model.arena_recommended:,} recommended"
     return [
-        ("dataset", f"{data['name']}: {counts}"),
-        ("before quantization", rate(before["correct"], images)),
-        ("after quantization", rate(after["correct"], images)),
-        ("", change(before["correct"], after["correct"], images)),
-        ("measured on", report["runtime"]["name"]),
-        ("model", f"{model['bytes']:,} bytes"),
+        ("dataset", f"{dataset.name}: {images}"),
+        ("before quantization", rate(before.correct, after.images)),
+        ("after quantization", rate(after.correct, after.images)),
+        ("", change(before.correct, after.correct, after.images)),
+        ("measured on", report.runtime.name),
+        ("model", f"{model.bytes:,} bytes"),
         ("tensor arena, in bytes", arena),
     ]
+
+
+@dataclass(frozen=True)
+class NotebookResult:
+    """What became of one notebook in a batch run."""
+
+    stem: str
+    status: str  # done, kept, failed or not run
+    seconds: float
 
 
 def closing_text(folder, results):
     """Return what a batch run says at its end.
 
-    `results` are stem, status (kept, done, failed or not run) and seconds of each
-    notebook.
+    `folder` is that of the run, `results` has a `NotebookResult` for each notebook.
     """
-    report, published = read(folder), published_files(folder)
-    rows = [(stem, f"{status:8}{seconds:6.1f} s") for stem, status, seconds in results]
-    rows += [("", ""), *summary(report)] if report else []
-    parts = ["\n".join(f"{label:26}{text}".rstrip() for label, text in rows)]
-    if results[-1][1] == "done":
-        written = [f"{runs.PUBLISHED}/{path}" for path in published]
-        written = [folder / p for p in [*written, "notebooks", "report/index.html"]]
-        here = [str(path) for path in written if path.exists()]
-        parts.append("\n  ".join(["Written:", *here]))
-    elif published:
+    report = read(folder)
+    parts = [_closing_table(results, report)]
+    if results[-1].status == "done":
+        parts.append("\n  ".join(["Written:", *_written(folder)]))
+    elif published_files(folder):
         parts.append(f"{folder / runs.PUBLISHED} holds the last model that passed.")
-    if report and report["dataset"]["notice"]:
-        lines = textwrap.wrap(f"PLEASE NOTE: {report['dataset']['notice']}", 72)
-        parts.append("\n".join(["!" * 78, *(f"!! {x:72} !!" for x in lines), "!" * 78]))
+    if report and report.dataset.notice:
+        parts.append(_framed(f"PLEASE NOTE: {report.dataset.notice}"))
     return "\n\n".join(["", *parts, ""])
 
 
-def read(folder):
-    """Return the report of the run in `folder`, or an empty dict without one."""
-    is_there = (folder / "06_results.json").exists()
-    return runs.Run(folder.name).load("06_results.json") if is_there else {}
+def _closing_table(results, report):
+    rows = []
+    for result in results:
+        rows.append((result.stem, f"{result.status:8}{result.seconds:6.1f} s"))
+    if report:
+        rows.append(("", ""))
+        rows.extend(summary(report))
+    lines = [f"{label:26}{text}".rstrip() for label, text in rows]
+    return "\n".join(lines)
 
 
-def published_files(folder):
-    """Return the sorted paths, in ``published/``, of what the run has published."""
-    files = [p for p in (folder / runs.PUBLISHED).rglob("*") if p.is_file()]
-    return sorted(p.relative_to(folder / runs.PUBLISHED).as_posix() for p in files)
+def _written(folder):
+    paths = [folder / runs.PUBLISHED / path for path in published_files(folder)]
+    paths.append(folder / "notebooks")
+    paths.append(folder / "report" / "index.html")
+    return [str(path) for path in paths if path.exists()]
+
+
+def _framed(text):
+    width = _FRAME - len("!!  !!")
+    lines = [f"!! {line:{width}} !!" for line in textwrap.wrap(text, width)]
+    return "\n".join(["!" * _FRAME, *lines, "!" * _FRAME])
+
+
+def _decimals(images):
+    """Return how many decimals of a percentage a sample of this size supports."""
+    return 2 if images >= 5000 else 1
+
+
+class _DamagedError(Exception):
+    """A value that a report should have, and what was found."""
+
+
+def _restored(kind, found, place):
+    """Return `found`, as JSON has it, in the type `kind`; `place` is its name."""
+    if dataclasses.is_dataclass(kind):
+        return _restored_dataclass(kind, found, place)
+    if typing.get_origin(kind) is list:
+        [kind_of_items] = typing.get_args(kind)
+        items = _restored(list, found, place)
+        return [_restored(kind_of_items, item, f"{place}[]") for item in items]
+    if type(found) is not kind:
+        raise _DamagedError(f"{place or 'it'} is {found!r:.40}, not a {kind.__name__}")
+    return found
+
+
+def _restored_dataclass(kind, found, place):
+    _restored(dict, found, place)
+    values = {}
+    for field in dataclasses.fields(kind):
+        name = f"{place}.{field.name}" if place else field.name
+        if field.name in found:
+            values[field.name] = _restored(field.type, found[field.name], name)
+        elif field.default is dataclasses.MISSING:
+            raise _DamagedError(f"{name} is missing")
+    return kind(**values)

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 
 from helpers import datasets, figures, runs
 from helpers.files import TutorialError, explained, replacing_file, replacing_folder
+from helpers.report import Report
 from helpers.train_and_quantize import OPTIONS, RECIPES, all_parameters
 
 RESULTS = ["dataset_name", "float_accuracy", "float_correct", "int8_accuracy"]
@@ -107,18 +108,21 @@ def do_run(run, values):
         paths = {path.relative_to(made).as_posix(): path for path in made.rglob("*")}
         paths = {"report.json": Path(folder, run, "06_results.json")} | paths
         files = {name: p.read_bytes() for name, p in paths.items() if p.is_file()}
-    report = json.loads(files.get("report.json", "{}"))
-    refused = [c["sentence"] for c in report.get("gate", []) if not c["passed"]]
+    refused, report = [], None
+    if "report.json" in files:
+        report = Report.from_dict(json.loads(files["report.json"]))
+        refused = [check.sentence for check in report.failed()]
     if done.returncode and not refused:
         words = done.stderr.strip().rpartition("\n")[2]
         raise TutorialError(words or f"Its process ended with {done.returncode}.")
     found = {"status": "gate failed" if refused else "done", "error": " ".join(refused)}
+    found["dataset_name"] = report.dataset.name
+    found["model_bytes"] = report.model.bytes
+    found["test_images"] = report.accuracy.int8.images
     for kind in ("float", "int8"):
-        correct, images = (report["accuracy"][kind][n] for n in ("correct", "images"))
-        found[f"{kind}_accuracy"] = round(100 * correct / images, 3)
-        found |= {f"{kind}_correct": correct, "test_images": images}
-    found["dataset_name"] = report["dataset"]["name"]
-    found["model_bytes"] = report["model"]["bytes"]
+        score = getattr(report.accuracy, kind)
+        found[f"{kind}_accuracy"] = round(100 * score.correct / score.images, 3)
+        found[f"{kind}_correct"] = score.correct
     return found | {"seconds": round(time.monotonic() - started, 1)}, files
 
 

@@ -113,7 +113,8 @@ def run_notebooks(values):
                 with explained(executed):
                     problem = _execute(path, executed, values, kernel, bar)
                 status = "failed" if problem else "done"
-            results.append((path.stem, status, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            results.append(report.NotebookResult(path.stem, status, seconds))
             if not values["no_pages"]:
                 written.append(pool.submit(pages.write_page, folder, path.stem))
             bar.update()

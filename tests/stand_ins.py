@@ -17,6 +17,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.files import restore_folder
+from helpers.report import Accuracy, Check, Dataset, Model, Report, Runtime, Score
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: use Linux")
@@ -67,23 +68,45 @@ after: int = 971  # right answers of 1,000 [0 to 1000]
 ---
 model = run.load("05_candidate.tflite")
 sentence = f"{after} of 1,000 are right, where 960 are expected."
-before, now = ({"correct": right, "images": 1000} for right in (970, after))
-report = {
-    "dataset": {"name": "squares", "train_images": 60, "notice": notice},
-    "accuracy": {"float": before, "int8": now},
-    "runtime": {"name": "a runtime"},
-    "model": {"bytes": len(model), "arena_used": 900, "arena_recommended": 1000},
-    "gate": [{"name": "accuracy", "passed": after >= 960, "sentence": sentence}],
-}
-run.save("06_results.json", report)
+made_from = run.history()
+results = report.Report(
+    name=run.name,
+    dataset=report.Dataset("squares", 60, 1000, notice),
+    accuracy=report.Accuracy(report.Score(970, 1000), report.Score(after, 1000)),
+    runtime=report.Runtime("a runtime", is_tflm=True),
+    model=report.Model(len(model), "", [], 900, 1000, ""),
+    camera=[],
+    parameters=made_from,
+    gate=[report.Check("accuracy", after >= 960, sentence, notebook=4)],
+)
+run.save("06_results.json", results.to_dict())
 ---
 if after < 960:
     raise files.TutorialError(sentence)
-made = {f"{run.name}_int8.tflite": model, "report.json": json.dumps(report).encode()}
-run.publish(made | {"himax_we1_evb/model_data.cc": b"//" + model})
+made = {
+    f"{run.name}_int8.tflite": model,
+    "report.json": json.dumps(results.to_dict()).encode(),
+    "himax_we1_evb/model_data.cc": b"//" + model,
+}
+run.publish(made)
 """
 NOTEBOOKS = NOTEBOOKS.replace("NAME ", NAME).replace("SEED ", SEED)
 CELLS = dict(part.split("\n", 1) for part in NOTEBOOKS.split("=== ")[1:])
+
+
+def report(images, correct_before, correct_after, notice=""):
+    """Return a `Report` on a run with these numbers; its gate wants 96 %."""
+    passed = correct_after >= 0.96 * images
+    return Report(
+        name="mnist_cnn",
+        dataset=Dataset("MNIST", 60_000, images, notice),
+        accuracy=Accuracy(Score(correct_before, images), Score(correct_after, images)),
+        runtime=Runtime("TensorFlow Lite Micro", is_tflm=True),
+        model=Model(24_784, "0" * 64, ["CONV_2D", "SOFTMAX"], 9_920, 12_288, "A rule."),
+        camera=[],
+        parameters={"seed": 1},
+        gate=[Check("accuracy", passed, f"{correct_after} are right.", notebook=4)],
+    )
 
 
 def model(seed):
@@ -108,7 +131,8 @@ def write(folder):
     for stem, text in CELLS.items():
         parameters, *sources = text.split("---\n")
         imports = (
-            "import json, os, time\nimport numpy as np\nfrom helpers import files, runs"
+            "import json, os, time\nimport numpy as np\n"
+            "from helpers import files, report, runs"
         )
         opening = f'run = runs.open("{stem}", globals())'
         codes = [imports, parameters.strip(), opening, *sources]

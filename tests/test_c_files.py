@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import need
-from helpers import c_files, gate, tflite
+from helpers import c_files, tflite
+from helpers import report as reports
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
 COMPILERS = {
@@ -73,7 +74,7 @@ int main() {
 def published(candidate, tmp_path_factory):
     """Return a folder with everything that is published of a model, and the report."""
     run, data, _, model_bytes, _, scores = candidate
-    report = gate.report(*candidate, [], [])
+    report = reports.make(*candidate, [], [])
     given = run.name, model_bytes, report, data, scores
     files = c_files.published_files(*given)
     assert files == c_files.published_files(*given)
@@ -134,7 +135,7 @@ def test_headers_together_compile_and_compute(published, candidate):
         "-128 0 127",
         "7 0 -128",
         f"{model.input.scale:.9g} {model.output.scale:.9g}",
-        f"0 {report['model']['arena_recommended']} {ord('T')}",
+        f"0 {report.model.arena_recommended} {ord('T')}",
     ]
 
 
@@ -143,9 +144,9 @@ def test_published_texts_are_plain_and_say_what_was_run(published):
     texts = {path.name: path.read_bytes() for path in folder.rglob("*.[ch]*")}
     assert all(text.isascii() and b"\r" not in text for text in texts.values())
     for name in ("mnist_cnn_int8.cc", "mnist_cnn_int8_board.h", "model_data.cc"):
-        assert report["model"]["sha256"].encode() in texts[name]
+        assert report.model.sha256.encode() in texts[name]
     golden = " ".join(texts["mnist_cnn_int8_golden.h"].decode().split(" \n//"))
-    assert report["runtime"]["name"] in golden.replace("\n//", "")
+    assert report.runtime.name in golden.replace("\n//", "")
 
 
 def test_compiled_array_is_the_model(published, candidate):

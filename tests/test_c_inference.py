@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from conftest import need
-from helpers import c_files, c_inference, figures, gate, runs, tflite
+from helpers import c_files, c_inference, figures, runs, tflite
 from helpers import integer_arithmetic as ia
+from helpers import report as reports
 from helpers.files import TutorialError
 
 NAME = "mnist-cnn"  # the function is mnist_cnn_int8_classify
@@ -188,7 +189,7 @@ def test_notebook_6_program_with_interpreter_compiles(candidate, tmp_path):
     # tests/boards/tflm_stub/, so this checks the program and not TFLM.
     need("g++", "g++", linux_only=True)
     run, data, _, model_bytes, _, scores = candidate
-    given = run.name, model_bytes, gate.report(*candidate, [], []), data, scores
+    given = run.name, model_bytes, reports.make(*candidate, [], []), data, scores
     for path, content in c_files.published_files(*given).items():
         if "/" not in path:
             (tmp_path / path).write_bytes(content)

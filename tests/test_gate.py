@@ -1,7 +1,5 @@
 """The gate: a good candidate passes, and each bad one is refused with its reason."""
 
-import json
-
 import flatbuffers
 import numpy as np
 import pytest
@@ -103,10 +101,6 @@ def test_all_checks_pass_a_good_candidate(candidate):
     assert _failed(checks) == []
     names = [check.name for check in checks]
     assert {"accuracy", "golden vectors", "integer arithmetic"} < set(names)
-    report = json.loads(json.dumps(gate.report(*candidate, [], checks)))
-    right = (candidate[-1].argmax(axis=1) == candidate[1]["test_labels"]).sum()
-    assert report["accuracy"]["int8"] == {"correct": right, "images": 1000}
-    assert report["gate"][0]["sentence"] == checks[0].sentence
 
 
 def test_all_checks_refuse_what_is_wrong_elsewhere(candidate, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import stand_ins
 from browser import chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
@@ -15,23 +16,10 @@ from helpers import pages, report, runs
 
 __all__ = ["chromium"]  # a fixture
 STEMS = [path.stem for path in sorted(runs.NOTEBOOKS.glob("0*.ipynb"))]
-RESULTS = [(stem, "done", 1.25) for stem in STEMS]
+RESULTS = [report.NotebookResult(stem, "done", 1.25) for stem in STEMS]
 CAPTION = "*Figure 1.1. A blue box. The code is* `16`.\n\nMore text."
 SCRIPT = "<script>document.body.dataset.pad = 1 < 2 && 'ready';</script>"
 WIDGETS = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
-FIGURES = {
-    "dataset": {
-        "name": "MNIST",
-        "train_images": 60000,
-        "notice": "Only <5,000> images",
-    },
-    "accuracy": {
-        "float": {"correct": 9905},
-        "int8": {"correct": 9900, "images": 10000},
-    },
-    "runtime": {"name": "TensorFlow Lite Micro"},
-    "model": {"bytes": 24784, "arena_used": 9920, "arena_recommended": 12288},
-}
 
 
 def executed():
@@ -68,7 +56,8 @@ def folder(tmp_path_factory):
     (folder / "notebooks" / f"{STEMS[1]}.ipynb").write_text('{"cells": [')  # killed
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS_DIR", str(folder.parent))
-        runs.Run("a").save("06_results.json", FIGURES)
+        found = stand_ins.report(10_000, 9905, 9900, "Only <5,000> images")
+        runs.Run("a").save("06_results.json", found.to_dict())
         runs.Run("a").publish({"a.tflite": b"1", "himax_we1_evb/model_data.cc": b"2"})
         yield folder
 
@@ -128,7 +117,7 @@ def test_closing_text_has_a_frame_and_paths_that_exist(folder):
     written = text.partition("Written:\n")[2].partition("\n\n")[0].split()
     assert len(written) >= 4 and all(Path(path).exists() for path in written)
     assert "!! PLEASE NOTE: Only <5,000> images" in text
-    failed = [*RESULTS[:-1], (STEMS[-1], "failed", 1.0)]
+    failed = [*RESULTS[:-1], report.NotebookResult(STEMS[-1], "failed", 1.0)]
     assert "holds the last model that passed" in report.closing_text(folder, failed)
 
 

@@ -30,7 +30,7 @@ with open(os.environ["NOTES"], "a") as file:
 mishap = "none" if "HEALED" in os.environ else mishap
 ---
 """
-READ = 'open(given).read() if (given := run.history()["dataset"]) != "auto" else ""'
+READ = 'open(given).read() if (given := made_from["dataset"]) != "auto" else ""'
 # What runs is noted; the dataset's name is what a file holds.
 EDITS = [("04_train", "---\n", NOTE), ("06_test", '"squares"', READ)]
 
