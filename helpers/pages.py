@@ -18,9 +18,8 @@ from helpers.files import replacing_file
 
 def write_page(folder, stem):
     """Write the page of a notebook of the run in `folder`, executed or not."""
-    stems = [path.stem for path in sorted(runs.NOTEBOOKS.glob(runs.STEPS))]
-    place = stems.index(stem)
-    links = [*stems[:place][-1:], "index", *stems[place + 1 :][:1]]
+    place = runs.STEPS.index(stem)
+    links = [*runs.STEPS[:place][-1:], "index", *runs.STEPS[place + 1 :][:1]]
     _write(folder, stem, _notebook(folder, stem), {"links": links})
 
 

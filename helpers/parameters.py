@@ -4,37 +4,74 @@ Each notebook has one cell tagged ``parameters``, one parameter a line::
 
     epochs: int = 5  # passes over the training images [1 to 1000]
 
-The words are the help text, the brackets say what is accepted: ``[low to high]`` for
-numbers, ``[one, two or three]`` for words. Anything else in brackets is only read.
+The words of the comment are the help text; the brackets say what is accepted:
+
+- ``[1 to 1000]`` for a number: from the first to the second;
+- ``[cosine, constant or one-cycle]`` for a text: one of these words;
+- ``[auto, mnist or any path]`` for a text: with the word *any* it is free, and the
+  brackets are for people.
+
+Without brackets any value of the type is accepted. Brackets that cannot be read are an
+error, because they would check nothing. Blank lines and other comments may stand in the
+cell; every other line must declare a parameter.
 """
 
 import ast
+import dataclasses
+import io
 import json
 import math
 import re
-from dataclasses import dataclass
+import tokenize
 from pathlib import Path
 
 from helpers.files import TutorialError
 
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "True or False",
+}
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
-_LINE = re.compile(
-    r"(\w+): (int|float|str|bool) = (.+?)  # ([^\[]+?)(?: \[([^\]]*)\])?"
-)
+_COMMENT = re.compile(r"#\s*(?P<help>[^\[\]]+?)\s*(\[(?P<accepts>[^\[\]]+)\])?\s*")
+_WORD = re.compile(r"[\w.+-]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # of Windows
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell."""
+    """One line of a parameters cell, or an option of the batch command.
+
+    `accepts` is what stands in the brackets, or ''. `notebooks` are the numbers of the
+    notebooks that declare it; only `all_parameters` knows them.
+    """
 
     name: str
     type: type
     default: object
     help: str
     accepts: str = ""
+    notebooks: tuple = ()
+
+    def __post_init__(self):
+        """Raise TutorialError if the brackets cannot be read."""
+        if self.type in (int, float):
+            readable = _bounds(self.accepts) is not None
+            expected = "[low to high]"
+        elif self.type is str:
+            readable = _is_free(self.accepts) or _choice(self.accepts) is not None
+            expected = "[word, word or word], or a text with the word any"
+        else:
+            readable = not self.accepts
+            expected = "no brackets"
+        if not readable:
+            raise TutorialError(
+                f"Parameter {self.name} of type {self.type.__name__} accepts "
+                f"[{self.accepts}], which cannot be read; expected is {expected}."
+            )
 
     def check(self, value):
         """Return `value` in this parameter's type, or raise TutorialError.
@@ -43,9 +80,8 @@ class Parameter:
         """
         if self.type is float and type(value) is int and abs(value) < 2**53:
             value = float(value)
-        if type(value) is not self.type or not self._accepted(value):
-            kind = {int: "a whole number", float: "a number", str: "a text"}
-            kind = kind.get(self.type, "True or False")
+        if type(value) is not self.type or not self._is_accepted(value):
+            kind = _KINDS[self.type]
             accepts = f"{kind}, {self.accepts}" if self.accepts else kind
             raise TutorialError(
                 f"Parameter {self.name} got {value!r:.80}, but it accepts {accepts}; "
@@ -56,7 +92,10 @@ class Parameter:
         return value
 
     def parse(self, text):
-        """Return the value that `text`, typed on a command line, stands for."""
+        """Return the value that `text`, typed on a command line, stands for.
+
+        TutorialError if it stands for none that is accepted.
+        """
         value = text
         try:
             if self.type is bool:
@@ -67,37 +106,94 @@ class Parameter:
             pass  # check() says it with the text that was typed
         return self.check(value)
 
-    def _accepted(self, value):
+    def _is_accepted(self, value):
+        if self.type is bool:
+            return True
         if self.type is str:
-            words = re.split(r", | or ", self.accepts)
-            is_choice = len(words) > 1 and all(re.fullmatch(r"\w+", w) for w in words)
-            return value in words if is_choice else value.isprintable()
-        bounds = re.fullmatch(r"(\S+) to (\S+)", self.accepts)
-        if not bounds or self.type is bool:
-            return -math.inf < value < math.inf
-        return float(bounds[1]) <= value <= float(bounds[2])
+            if _is_free(self.accepts):
+                return value.isprintable()
+            return value in _choice(self.accepts)
+        low, high = _bounds(self.accepts)
+        return -math.inf < value < math.inf and low <= value <= high
+
+
+def _bounds(accepts):
+    """Return the lowest and highest number of ``low to high``, or None."""
+    if not accepts:
+        return -math.inf, math.inf
+    low, _, high = accepts.partition(" to ")
+    try:
+        bounds = float(low), float(high)
+    except ValueError:
+        return None
+    return bounds if bounds[0] <= bounds[1] else None
+
+
+def _is_free(accepts):
+    """Tell if any text is accepted."""
+    return not accepts or re.search(r"\bany\b", accepts) is not None
+
+
+def _choice(accepts):
+    """Return the words of ``word, word or word``, or None."""
+    words = re.split(r", | or ", accepts)
+    if len(words) > 1 and all(_WORD.fullmatch(word) for word in words):
+        return words
+    return None
+
+
+# What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
+ORIGINAL = {
+    "pixel_scale": 1.0,
+    "learning_rate": 0.001,
+    "lr_schedule": "constant",
+    "augment": False,
+    "validation_share": 0.0,
+    "calibration_images": 10_000,
+}
+RECIPES = {"default": {}, "original": ORIGINAL}
+# Options of the batch command that are no parameters of a notebook.
+OPTIONS = (
+    Parameter("recipe", str, "default", "original: as Himax", "default or original"),
+    Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
+)
+
+
+def all_parameters(notebooks):
+    """Return by name each `Parameter` that the notebooks at these paths declare.
+
+    The paths are those of `runs.notebooks`, in order; each parameter gets the numbers
+    of the notebooks that declare it.
+    """
+    found = {}
+    for number, path in enumerate(notebooks, start=1):
+        for name, parameter in declared(path).items():
+            before = found[name].notebooks if name in found else ()
+            found[name] = dataclasses.replace(parameter, notebooks=(*before, number))
+    return found
 
 
 def declared(notebook):
     """Return by name each `Parameter` that the notebook at this path declares.
 
-    TutorialError if a line of its cell is not of the form that this module describes.
+    TutorialError if the file is no notebook, if it has not exactly one cell tagged
+    ``parameters``, or if a line of that cell is not of the form that this module
+    describes.
     """
+    source = _parameters_cell(Path(notebook))
+    try:
+        statements = ast.parse(source).body
+        comments = _comments(source)
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise _unreadable(notebook, source, getattr(error, "lineno", None)) from None
     found = {}
-    for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
-        if "parameters" not in cell["metadata"].get("tags", []):
-            continue
-        for line in "".join(cell["source"]).splitlines():
-            try:
-                name, kind, value, words, accepts = _LINE.fullmatch(line).groups()
-                default = ast.literal_eval(value)
-            except (AttributeError, ValueError, SyntaxError):  # no match, no literal
-                raise TutorialError(
-                    f"{Path(notebook).name} declares a parameter as {line[:80]!r}, but "
-                    "expected is `name: type = value  # help [accepted values]`."
-                ) from None
-            found[name] = Parameter(name, _TYPES[kind], default, words, accepts or "")
-            found[name].check(default)
+    for statement in statements:
+        comment = comments.get(statement.end_lineno, "")
+        parameter = _parameter(statement, comment)
+        if parameter is None or parameter.name in found:
+            raise _unreadable(notebook, source, statement.lineno)
+        parameter.check(parameter.default)
+        found[parameter.name] = parameter
     return found
 
 
@@ -110,3 +206,63 @@ def check_name(name):
             "of a device of Windows such as con; for example mnist_cnn."
         )
     return name
+
+
+def _parameters_cell(notebook):
+    """Return the source of a notebook's cell that is tagged ``parameters``."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        found = [
+            "".join(cell["source"])
+            for cell in cells
+            if "parameters" in cell["metadata"].get("tags", [])
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TutorialError(
+            f"{notebook.name} is no notebook ({error!s:.80}), perhaps after a merge "
+            "conflict; bring back the last commit's by "
+            f'`git -C "{notebook.parent}" checkout HEAD -- {notebook.name}`.'
+        ) from None
+    if len(found) != 1:
+        raise TutorialError(
+            f"{notebook.name} has {len(found)} cells tagged `parameters`, but expected "
+            "is one; set the tag in JupyterLab's property inspector."
+        )
+    return found[0]
+
+
+def _comments(source):
+    """Return the comments of a cell by the number of their line, blanks made single."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {
+        token.start[0]: " ".join(token.string.split())
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
+
+
+def _parameter(statement, comment):
+    """Return the `Parameter` that a statement declares, or None if it declares none."""
+    described = _COMMENT.fullmatch(comment)
+    if not isinstance(statement, ast.AnnAssign) or described is None:
+        return None
+    kind = _TYPES.get(ast.unparse(statement.annotation))
+    if kind is None or not isinstance(statement.target, ast.Name):
+        return None
+    try:
+        default = ast.literal_eval(statement.value)
+    except (ValueError, TypeError):  # an expression, or no value
+        return None
+    accepts = described["accepts"] or ""
+    return Parameter(statement.target.id, kind, default, described["help"], accepts)
+
+
+def _unreadable(notebook, source, line_number):
+    """Return the error for a line, counted from 1, that is not of the form."""
+    lines = source.splitlines()
+    number = min(line_number or len(lines), len(lines))
+    return TutorialError(
+        f"{Path(notebook).name} has {lines[number - 1][:80]!r} as line {number} of its "
+        "parameters cell, but expected is `name: type = value  # help [accepts]`, each "
+        "name once."
+    )

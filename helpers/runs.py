@@ -27,10 +27,46 @@ from helpers.parameters import check_name, declared
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
-STEPS = "0*[a-z].ipynb"  # not copies that JupyterLab makes, which end in a number
+STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
+    "01_load_dataset",
+    "02_preprocess_data",
+    "03_create_model",
+    "04_train_model",
+    "05_quantize_model",
+    "06_test_quantized_model",
+)
 PUBLISHED, SUMS = "published", "SHA256SUMS"
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+
+
+def notebooks():
+    """Return the paths of the six notebooks; TutorialError if one is missing."""
+    return [notebook_path(step) for step in STEPS]
+
+
+def notebook_path(step):
+    """Return the path of the notebook of a step; TutorialError if it is missing."""
+    path = NOTEBOOKS / f"{step}.ipynb"
+    if path.is_file():
+        return path
+    if not NOTEBOOKS.is_dir():
+        raise TutorialError(
+            f"These helpers, in {REPOSITORY}, were installed without their notebooks; "
+            "run `pip install -e .` in the folder of the tutorial."
+        )
+    renamed = [name for name in other_notebooks() if name[:2] == step[:2]]
+    found = f", but there is {renamed[0]}" if renamed else ""
+    raise TutorialError(
+        f"{path} is missing{found}; restore the name {path.name}, or get the file back "
+        f'by `git -C "{NOTEBOOKS}" checkout HEAD -- {path.name}`.'
+    )
+
+
+def other_notebooks():
+    """Return the names of notebooks beside the six; they are no steps of a run."""
+    names = [path.name for path in NOTEBOOKS.glob("*.ipynb")]
+    return sorted(name for name in names if name.removesuffix(".ipynb") not in STEPS)
 
 
 def open(notebook, variables):
@@ -43,7 +79,7 @@ def open(notebook, variables):
     _check_clone()
     parameters = {
         name: parameter.check(variables.get(name))
-        for name, parameter in declared(NOTEBOOKS / f"{notebook}.ipynb").items()
+        for name, parameter in declared(notebook_path(notebook)).items()
     }
     run = Run(parameters["save_model_name"], notebook, parameters)
     if os.environ.get(_OWNER) != str(run.folder):
@@ -151,8 +187,8 @@ class Run:
             self._check_fresh(source, newer)
 
     def _refusal(self, artifact, problem):
-        makers = {path.name[:2]: path.stem for path in NOTEBOOKS.glob(STEPS)}
-        maker = makers.get(artifact[:2], makers["06"])
+        makers = {step[:2]: step for step in STEPS}
+        maker = makers.get(artifact[:2], STEPS[-1])  # published/ has no number
         return TutorialError(
             f"{self.folder / artifact} {problem}; run notebook {maker} to make "
             "it anew, then those between it and this one."

@@ -25,8 +25,8 @@ from matplotlib.figure import Figure
 
 from helpers import datasets, figures, runs
 from helpers.files import TutorialError, explained, replacing_file, replacing_folder
+from helpers.parameters import OPTIONS, RECIPES, all_parameters
 from helpers.report import Report
-from helpers.train_and_quantize import OPTIONS, RECIPES, all_parameters
 
 RESULTS = ["dataset_name", "float_accuracy", "float_correct", "int8_accuracy"]
 RESULTS += ["int8_correct", "test_images", "model_bytes", "seconds", "error"]
@@ -36,7 +36,7 @@ _PRELOAD = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)"
 
 def main(arguments=None):
     """Do the runs of a command line, and return what ``sys.exit`` takes."""
-    known = {name: parameter for name, (parameter, _) in all_parameters().items()}
+    known = all_parameters(runs.notebooks())
     known |= {option.name: option for option in OPTIONS if option.name == "recipe"}
     del known["save_model_name"]  # each run has a name of its own
     parser = argparse.ArgumentParser(

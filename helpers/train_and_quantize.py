@@ -20,17 +20,8 @@ import tqdm
 
 from helpers import datasets, report, runs
 from helpers.files import TutorialError, explained
-from helpers.parameters import Parameter, declared
+from helpers.parameters import OPTIONS, RECIPES, all_parameters, declared
 
-NOTEBOOKS = sorted(runs.NOTEBOOKS.glob(runs.STEPS))
-# What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
-_ORIGINAL = {"pixel_scale": 1.0, "learning_rate": 0.001, "lr_schedule": "constant"}
-_ORIGINAL |= {"augment": False, "validation_share": 0.0, "calibration_images": 10_000}
-RECIPES = {"default": {}, "original": _ORIGINAL}
-OPTIONS = [
-    Parameter("recipe", str, "default", "original: as Himax", "default or original"),
-    Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
-]
 _EXIT = "exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"
 _KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
 _LOAD = "from helpers.files import quiet\nwith quiet():\n    import tensorflow"
@@ -47,21 +38,14 @@ def main(arguments=None):
         return 130
 
 
-def all_parameters():
-    """Return by name each parameter and the numbers of the notebooks that have it."""
-    found = {}
-    for number, path in enumerate(NOTEBOOKS, start=1):
-        for name, parameter in declared(path).items():
-            found.setdefault(name, (parameter, []))[1].append(number)
-    return found
-
-
 def parse(arguments=None):
     """Return by name what a command line sets; a wrong one ends the program with 2."""
     usage = "python -m helpers.train_and_quantize [options]"
     parser = argparse.ArgumentParser(usage=usage, epilog=_EXIT, allow_abbrev=False)
-    known = {option.name: (option, []) for option in OPTIONS} | all_parameters()
-    for name, (parameter, numbers) in known.items():
+    known = {option.name: option for option in OPTIONS}
+    known |= all_parameters(runs.notebooks())
+    for name, parameter in known.items():
+        numbers = parameter.notebooks
         notes = [parameter.accepts, f"default {parameter.default}"]
         notes += [f"notebook {', '.join(map(str, numbers))}"] if numbers else []
         text = f"{parameter.help} [{'; '.join(filter(None, notes))}]"
@@ -71,13 +55,13 @@ def parse(arguments=None):
     parser.add_argument("--no-pages", action="store_true", help="make no HTML pages")
     parser.add_argument("--open", action="store_true", help="show the run's page")
     given = vars(parser.parse_args(arguments))
-    values = {name: parameter.default for name, (parameter, _) in known.items()}
+    values = {name: parameter.default for name, parameter in known.items()}
     values |= RECIPES.get(given["recipe"], {})
     try:
-        for name, (parameter, numbers) in known.items():
+        for name, parameter in known.items():
             if given[name] is not None:
                 values[name] = parameter.parse(given[name])
-                if max(numbers, default=6) < values["start_at"]:
+                if max(parameter.notebooks, default=6) < values["start_at"]:
                     parser.error(f"--start-at leaves out what uses --{name}")
         if values["start_at"] > 1 and values["recipe"] != "default":
             parser.error("--recipe needs all notebooks; leave out --start-at")
@@ -101,11 +85,11 @@ def run_notebooks(values):
         kernel = stack.enter_context(_kernel())
         from helpers import pages  # takes its time while the kernel loads TensorFlow
 
-        bar = stack.enter_context(tqdm.tqdm(total=len(NOTEBOOKS), disable=None))
+        bar = stack.enter_context(tqdm.tqdm(total=len(runs.STEPS), disable=None))
         # papermill writes what notebooks print to the bar, which shows Keras' epochs.
         bar.write = lambda text: bar.set_postfix_str(", ".join(_KERAS.findall(text)))
         bar.flush = bar.refresh
-        for number, path in enumerate(NOTEBOOKS, start=1):
+        for number, path in enumerate(runs.notebooks(), start=1):
             executed, started = folder / "notebooks" / path.name, time.monotonic()
             status = "not run" if problem else "kept"
             if number >= values["start_at"] and not problem:
@@ -152,7 +136,9 @@ def _kernel():
         manager.start_kernel(**options)
         client = manager.blocking_client()
         client.start_channels()
-        if any("import tensorflow" in path.read_text("utf-8") for path in NOTEBOOKS):
+        if any(
+            "import tensorflow" in path.read_text("utf-8") for path in runs.notebooks()
+        ):
             client.execute(_LOAD, silent=True)
         yield manager, client
     finally:

@@ -21,27 +21,29 @@ from helpers.report import Accuracy, Check, Dataset, Model, Report, Runtime, Sco
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="sends signals: use Linux")
-NAME = 'save_model_name: str = "mnist_cnn"  # name of this run [letters and digits]\n'
+NAME = (
+    'save_model_name: str = "mnist_cnn"  # name of this run [any letters and digits]\n'
+)
 SEED = "seed: int = 1  # start of all random numbers [0 to 255]\n"
 # Stem, then cells divided by ---; the first is the parameters cell.
-NOTEBOOKS = r"""=== 01_load
-NAME dataset: str = "auto"  # where images come from [auto or a path]
+NOTEBOOKS = r"""=== 01_load_dataset
+NAME dataset: str = "auto"  # where images come from [auto or any path]
 ---
 left_over = 1
 os.getpid()
 ---
 run.save("01_dataset.npz", {"images": np.arange(5) ** 2})
-=== 02_preprocess
+=== 02_preprocess_data
 NAME pixel_scale: float = 128.0  # what pixels are divided by [1.0 to 255.0]
 ---
 images = run.load("01_dataset.npz")["images"]
 run.save("02_preprocessed.npz", {"images": images / pixel_scale})
-=== 03_create
+=== 03_create_model
 NAME SEED ---
 os.getpid(), "left_over" in globals()
 ---
 run.save("03_model.json", {"seed": seed})
-=== 04_train
+=== 04_train_model
 NAME SEED batch_size: int = 64  # images per step [1 to 4096]
 augment: bool = True  # vary the training images at random
 learning_rate: float = 0.005  # size of a step [0.000001 to 1.0]
@@ -58,11 +60,11 @@ if mishap == "fail":
 if mishap == "die":
     os.kill(os.getpid(), 9)
 run.save("04_results.json", {"seed": seed})
-=== 05_quantize
+=== 05_quantize_model
 NAME ---
 seed = run.load("04_results.json")["seed"]
 run.save("05_candidate.tflite", bytes(range(256)) * 40 + bytes([seed]))
-=== 06_test
+=== 06_test_quantized_model
 NAME notice: str = ""  # what to say about the dataset [any text]
 after: int = 971  # right answers of 1,000 [0 to 1000]
 ---

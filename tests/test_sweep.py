@@ -18,10 +18,10 @@ import stand_ins
 from browser import chromium
 from stand_ins import needs_posix
 
-from helpers import sweep, train_and_quantize
+from helpers import parameters, runs, sweep
 
 __all__ = ["chromium"]  # a fixture
-KNOWN = {name: found[0] for name, found in train_and_quantize.all_parameters().items()}
+KNOWN = parameters.all_parameters(runs.notebooks())
 WRONG = ["epochs=0", "epochs=1,", "epochs", "augment=perhaps", "bogus=1", "recipe=new"]
 WRONG += ["seed=1;seed=2", "save_model_name=a", "start_at=4", "dataset=/absent/a.npz"]
 NOTE = """---
@@ -32,7 +32,10 @@ mishap = "none" if "HEALED" in os.environ else mishap
 """
 READ = 'open(given).read() if (given := made_from["dataset"]) != "auto" else ""'
 # What runs is noted; the dataset's name is what a file holds.
-EDITS = [("04_train", "---\n", NOTE), ("06_test", '"squares"', READ)]
+EDITS = [
+    ("04_train_model", "---\n", NOTE),
+    ("06_test_quantized_model", '"squares"', READ),
+]
 
 
 class Site:

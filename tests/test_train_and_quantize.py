@@ -36,8 +36,8 @@ WRONG = {
     "--start-at=5 --batch-size=32": "--batch_size",
 }
 FAILURES = {  # and words of the sentence that each gives
-    "--mishap=fail": "04_train failed: ValueError: asked to fail in two lines; ",
-    "--mishap=die": "04_train failed: its kernel died",
+    "--mishap=fail": "04_train_model failed: ValueError: asked to fail in two lines; ",
+    "--mishap=die": "04_train_model failed: its kernel died",
 }
 
 
@@ -88,14 +88,16 @@ def test_run_prints_its_table_and_writes_what_it_says(done):
 
 
 def test_parameters_arrive_in_their_types_and_win_over_the_recipe(done):
-    assert value(done[0], "04_train") == "(32, False, 0.001, 7)"
+    assert value(done[0], "04_train_model") == "(32, False, 0.001, 7)"
     beside = json.loads((done[0].run / "02_preprocessed.npz.json").read_text())
     assert beside["parameters"]["pixel_scale"] == 2.0
 
 
 def test_notebooks_share_one_kernel_in_which_no_name_survives(done):
-    process = value(done[0], "01_load")
-    assert value(done[0], "03_create") == f"({process}, False)"  # no name is left over
+    process = value(done[0], "01_load_dataset")
+    assert (
+        value(done[0], "03_create_model") == f"({process}, False)"
+    )  # no name is left over
     for stem in stand_ins.CELLS:
         counts = [cell.execution_count for cell in cells(done[0], stem)]
         assert counts == list(range(1, len(counts) + 1))
@@ -121,9 +123,9 @@ def test_notebook_that_fails_is_told_and_can_be_gone_on_with(house, options):
     assert FAILURES[options] in sentence(result) and "--start-at 4" in sentence(result)
     assert result.stdout.count("not run") == 2 and "971 of" not in result.stdout
     assert published(house.run) == before
-    assert not (house.run / "notebooks" / "05_quantize.ipynb").exists()
+    assert not (house.run / "notebooks" / "05_quantize_model.ipynb").exists()
     if options == "--mishap=fail":
-        page = (house.run / "report" / "04_train.html").read_text("utf-8")
+        page = (house.run / "report" / "04_train_model.html").read_text("utf-8")
         assert "asked to fail" in page
         assert house.command("--start-at=4", "--seed=9", "--no-pages").returncode == 0
         assert published(house.run)[MODEL] == stand_ins.model(9)
@@ -156,7 +158,7 @@ def test_terminal_shows_the_epoch_and_ctrl_c_leaves_no_process(house):
     os.close(theirs)
     while b"accuracy: 0.5 - loss: 1.5, Epoch 2/2" not in shown:
         shown += os.read(ours, 10_000)
-    assert b"04_train" in shown
+    assert b"04_train_model" in shown
     assert "still going" in sentence(house.command())
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
