@@ -1,0 +1,256 @@
+"""Let a board on a serial port read test images, and compare its answers.
+
+The board runs the published sketch; the protocol is described at the top of
+``helpers/c/arduino/read_digit.ino``. Row after row is sent, each with a check sum, and
+sent again until the board confirms it: a bad line costs time and changes no answer.
+"""
+
+import binascii
+import contextlib
+import errno
+import re
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import serial
+import serial.tools.list_ports
+import tqdm
+
+from helpers import arduino
+from helpers.files import TutorialError
+
+_GREETING = re.compile(r"digits 1, (\S+) ([0-9a-f]{8}), self-test (passed|FAILED)")
+_NEXT = re.compile(r"next (\d+)")
+_AGAIN = re.compile(r"again (\d+)")
+_ANSWER = re.compile(r"digit (\d), logits((?: -?\d+){10}), (\d+) microseconds")
+_BAUD = 115200
+_SECONDS_TO_START = 10  # an Uno waits two for an upload; then it tests itself
+_MOST_FAILURES = 10  # before a board is given up
+_LONGEST_LINE = 200  # bytes; the sketch sends shorter ones
+
+
+@dataclass(frozen=True)
+class BoardRun:
+    """What a board made of test images."""
+
+    images: int
+    correct: int  # images whose digit is the label
+    differing_logits: int  # of 10 an image
+    milliseconds: float  # of computing an image, by the board's own clock, on average
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a board says of itself."""
+
+    name: str  # of the run that published its sketch
+    sha256: str  # the first eight digits of its model's
+    passed: bool  # whether it computed the image that it carries as it should
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a board makes of one image."""
+
+    digit: int
+    logits: list  # ten whole numbers
+    microseconds: int  # of computing, by the board's own clock
+
+
+def test(serial_port, name, model_sha256, images_i8, labels, logits, patience=1.0):
+    """Return a `BoardRun`: what the board on `serial_port` made of `images_i8`.
+
+    `serial_port` is a device such as ``COM3`` or ``/dev/ttyACM0``, or a URL of pyserial
+    such as ``socket://localhost:5555``. `name` and `model_sha256` say which sketch is
+    expected there. `images_i8` are N images of 784 int8 pixels; `logits` is what
+    TensorFlow Lite Micro gives for them, int8 of shape (N, 10). `patience` is how many
+    seconds the board may take to confirm a row before the row is sent again.
+
+    TutorialError if the port is missing or may not be opened, if no board with this
+    model answers there, or if it stops answering.
+    """
+    answers = []
+    with _opened(serial_port, patience) as port:
+        try:
+            board = Board(port, patience)
+            greeting = board.greeting()
+            _check_greeting(greeting, board.heard, serial_port, name, model_sha256)
+            bar = tqdm.tqdm(images_i8, "on the board", file=sys.stdout, leave=False)
+            for image in bar:
+                answers.append(board.read(image))
+        except serial.SerialException as error:
+            raise TutorialError(
+                f"The board on {serial_port} stopped answering after {len(answers)} of "
+                f"{len(images_i8)} images ({error}); check its cable, then run this "
+                "cell again: what was published is untouched."
+            ) from error
+    digits = np.array([answer.digit for answer in answers])
+    found = np.array([answer.logits for answer in answers])
+    microseconds = [answer.microseconds for answer in answers]
+    return BoardRun(
+        images=len(answers),
+        correct=int((digits == labels).sum()),
+        differing_logits=int((found != logits).sum()),
+        milliseconds=float(np.mean(microseconds)) / 1000,
+    )
+
+
+class Board:
+    """The host's side of the protocol, on an open port of pyserial."""
+
+    def __init__(self, port, patience):
+        """Talk over `port`; wait `patience` seconds for a reply."""
+        self.heard = b""  # the first line that was no greeting
+        self._port = port
+        self._patience = patience
+
+    def greeting(self):
+        """Return the board's `Greeting`, or None if there is none.
+
+        The board greets when it starts, which opening the port may cause, and when it
+        is asked.
+        """
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while time.monotonic() < deadline:
+            line = self._port.read_until(b"\n", _LONGEST_LINE)
+            found = _GREETING.fullmatch(_checked(line) or "")
+            if found:
+                return Greeting(found[1], found[2], found[3] == "passed")
+            self.heard = self.heard or line.strip()
+            self._port.write(b"?")
+        return None
+
+    def read(self, image_i8):
+        """Return the board's `Answer` for 784 int8 pixels.
+
+        SerialException if the port is gone, or if the board does not confirm a row.
+        """
+        rows = np.reshape(image_i8, (28, 28))
+        row = 0
+        failures = 0  # since a row was confirmed
+        restarts = 0  # the board has forgotten rows, as after a reset
+        while failures < _MOST_FAILURES and restarts < _MOST_FAILURES:
+            self._port.write(_row_line(row, rows[row]))
+            reply = self._reply(row)
+            if isinstance(reply, Answer):
+                return reply
+            if reply is None or reply <= row:
+                failures += 1
+            else:
+                failures = 0
+            if reply is not None and reply < row:
+                restarts += 1
+            if reply is not None:
+                row = reply
+        raise serial.SerialTimeoutException(f"it did not confirm row {row}")
+
+    def _reply(self, row):
+        """Return the reply to `row`: an `Answer`, or which row to send next.
+
+        None if nothing comes, or something damaged. What does not belong to `row` is
+        the reply to a row that was sent twice, and is ignored.
+        """
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            line = self._port.read_until(b"\n", _LONGEST_LINE)
+            if line in (b"\n", b"\r\n"):
+                continue  # the end of a line, sent twice
+            text = _checked(line)
+            if text is None:
+                return None
+            again = _AGAIN.fullmatch(text)
+            if again:
+                return int(again[1])
+            confirmed = _NEXT.fullmatch(text)
+            if confirmed and int(confirmed[1]) == row + 1:
+                return row + 1
+            answer = _ANSWER.fullmatch(text)
+            if answer and row == 27:
+                logits = [int(value) for value in answer[2].split()]
+                return Answer(int(answer[1]), logits, int(answer[3]))
+        return None
+
+
+def _row_line(row, pixels_i8):
+    content = bytes([row]) + pixels_i8.tobytes()
+    return f":{content.hex()}{_crc(content):04x}\n".encode()
+
+
+def _checked(line):
+    """Return the text of a line that ends with its own check sum, else None."""
+    text, star, crc = line.strip().rpartition(b"*")
+    if not star or crc != b"%04X" % _crc(text):
+        return None
+    return text.decode("ascii", "replace")
+
+
+def _crc(content):
+    return binascii.crc_hqx(content, 0xFFFF)  # CRC-16, polynomial 0x1021
+
+
+def _check_greeting(greeting, heard, serial_port, name, model_sha256):
+    """Raise a TutorialError unless the board that greets runs the model expected."""
+    upload = f"upload published/{arduino.sketch_path(name)} with the Arduino IDE"
+    if greeting is None and not heard:
+        raise TutorialError(
+            f"Nothing answers on {serial_port}, but a board with the published sketch "
+            f"is expected there; {upload}, then run this cell again."
+        )
+    if greeting is None:
+        sent = heard[:40].decode("ascii", "replace")
+        raise TutorialError(
+            f"The board on {serial_port} runs another sketch, which sends {sent!r}; "
+            f"{upload}, then run this cell again."
+        )
+    if greeting.sha256 != model_sha256[:8]:
+        raise TutorialError(
+            f"The board on {serial_port} has the model {greeting.sha256} of the run "
+            f"{greeting.name}, but {model_sha256[:8]} is published here; {upload}, "
+            "then run this cell again, or the batch command with --start-at 6."
+        )
+    if not greeting.passed:
+        raise TutorialError(
+            f"The board on {serial_port} computes other logits than it should for the "
+            f"image in its sketch; {upload} again, built by the board's own package."
+        )
+
+
+@contextlib.contextmanager
+def _opened(serial_port, patience):
+    """Open a port for the block, for this program alone."""
+    try:
+        port = serial.serial_for_url(
+            serial_port,
+            baudrate=_BAUD,
+            timeout=patience,
+            write_timeout=_SECONDS_TO_START,
+            exclusive=True,
+        )
+    except (serial.SerialException, ValueError) as error:
+        raise TutorialError(_why_closed(serial_port, error)) from error
+    with port:
+        yield port
+
+
+def _why_closed(serial_port, error):
+    """Return the sentence for a port that cannot be opened."""
+    number = getattr(error, "errno", None)  # pyserial has one on Linux and macOS only
+    if number in (errno.EBUSY, errno.EWOULDBLOCK) or "PermissionError" in str(error):
+        return (
+            f"The serial port {serial_port} is in use by another program; close the "
+            "Arduino IDE's serial monitor, then run this cell again."
+        )
+    if number == errno.EACCES:
+        return (
+            f"You are not allowed to open the serial port {serial_port}; on Linux run "
+            "`sudo usermod -a -G dialout $USER`, then log out and in."
+        )
+    ports = serial.tools.list_ports.comports()
+    usb = [port.device for port in ports if port.vid is not None]
+    found = f"USB ports are {', '.join(usb)}" if usb else "no board is connected by USB"
+    return (
+        f"The serial port {serial_port} cannot be opened, and {found}; connect the "
+        "board, and set serial_port to the port that the Arduino IDE shows under Tools."
+    )

@@ -1,0 +1,39 @@
+"""Fill in the templates in ``helpers/c/``: identifiers, numbers, values."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+FOLDER = Path(__file__).parent / "c"
+
+
+def render(template, name, **values):
+    """Return the text of `template`, a path in ``helpers/c/``, for the run `name`.
+
+    A template knows `name`, `scope` (with which the run's C names begin, such as
+    ``mnist_cnn_int8``), `values`, and the filter ``numbers``.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["numbers"] = numbers
+    scope = f"{identifier(name)}_int8"
+    return environment.get_template(template).render(name=name, scope=scope, **values)
+
+
+def identifier(name):
+    """Return the name of a run or a file in letters, digits and single underscores."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+
+
+def numbers(values):
+    """Return whole numbers as indented lines for the braces of a C array."""
+    text = ", ".join(str(int(value)) for value in np.ravel(values))
+    return textwrap.indent(textwrap.fill(text, 82, break_on_hyphens=False), "    ")
