@@ -1,9 +1,15 @@
 """The tutorial's exception, files that are replaced as a whole, and silence."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
+from pathlib import Path
+
+# TensorFlow's converter passes the model on by files in the temporary folder, and fails
+# with a word that does not say so where they do not fit.
+TEMPORARY_BYTES = 5_000_000
 
 
 class TutorialError(Exception):
@@ -62,14 +68,32 @@ def restore_folder(path):
 
 @contextlib.contextmanager
 def explained(path):
-    """Turn an ``OSError`` inside the block into a sentence about `path`."""
+    """Turn an ``OSError`` of the block, which only writes `path`, into a sentence."""
     try:
         yield
     except OSError as error:
+        reason = error.strerror or error
         raise TutorialError(
-            f"Cannot write {path}: {error.strerror or error}; free some space, or name "
-            "another folder in the environment variable ARTIFACTS_DIR (a sweep: --out)."
+            f"Cannot write {path}: {reason}; {_remedy(path, error)}."
         ) from error
+
+
+def check_temporary_folder():
+    """Raise TutorialError if the temporary folder has no room for a model."""
+    try:
+        folder = tempfile.gettempdir()  # it tries to write there
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise TutorialError(
+            f"There is no usable temporary folder ({error}); name one that is not full "
+            "in the environment variable TMPDIR."
+        ) from error
+    if free < TEMPORARY_BYTES:
+        raise TutorialError(
+            f"The temporary folder {folder} has {free:,} bytes left, but TensorFlow "
+            f"needs {TEMPORARY_BYTES:,}; free some space there, or name another folder "
+            "in the environment variable TMPDIR."
+        )
 
 
 @contextlib.contextmanager
@@ -79,6 +103,7 @@ def quiet():
     TensorFlow's C++ writes log lines to file descriptors 1 and 2, which Python's
     ``sys.stdout`` never sees. The block is given the file that holds all of it.
     """
+    check_temporary_folder()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as held:
         saved = [os.dup(1), os.dup(2)]
         try:
@@ -94,6 +119,27 @@ def quiet():
             for descriptor, copy in enumerate(saved, start=1):
                 os.dup2(copy, descriptor)
                 os.close(copy)
+
+
+def _remedy(path, error):
+    """Return what cures `error`, which writing `path` ended with."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        first = "free some space there"
+    else:
+        first = "make it writable, or close the program that has it open"
+    if _is_temporary(path):
+        place = "TMPDIR (in ARTIFACTS_DIR, if that was set to this one)"
+    else:
+        place = "ARTIFACTS_DIR (a sweep: --out)"
+    return f"{first}, or name another folder in the environment variable {place}"
+
+
+def _is_temporary(path):
+    try:
+        folder = Path(tempfile.gettempdir()).resolve()
+    except OSError:  # no folder is usable
+        return False
+    return folder in Path(path).resolve().parents
 
 
 def _partial(path):

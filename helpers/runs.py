@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +38,7 @@ STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
 )
 PUBLISHED, SUMS = "published", "SHA256SUMS"
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
+_PATIENCE = 3  # seconds to wait for another notebook that saves
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -70,22 +72,22 @@ def other_notebooks():
 
 
 def open(notebook, variables):
-    """Check a notebook's parameters, and return its `Run`.
+    """Check a notebook's parameters and surroundings, and return its `Run`.
 
-    `notebook` is its stem, such as ``04_train_model``, `variables` its ``globals()``.
-    TutorialError if a parameter has a value that its line does not accept, if the
-    notebook is of another clone than these helpers, or if a batch run writes to it.
+    `notebook` is its name without ending, such as ``04_train_model``, `variables` its
+    ``globals()``. TutorialError if a parameter has a value that its line does not
+    accept, if the notebook is of another clone than these helpers, or if a batch run
+    writes to the run's folder.
     """
     _check_clone()
+    _set_up_keras()
     parameters = {
         name: parameter.check(variables.get(name))
         for name, parameter in declared(notebook_path(notebook)).items()
     }
-    run = Run(parameters["save_model_name"], notebook, parameters)
-    if os.environ.get(_OWNER) != str(run.folder):
-        with lock(run.name):
-            pass  # no batch run has it
-    return run
+    run = Run(parameters["save_model_name"], notebook, parameters, variables)
+    with _owned(run.folder):
+        return run
 
 
 class Run:
@@ -94,12 +96,13 @@ class Run:
     What the notebook loads counts as what its artifacts are made from.
     """
 
-    def __init__(self, name, notebook="", parameters=None):
+    def __init__(self, name, notebook="", parameters=None, variables=None):
         self.name = check_name(name)
         self.folder = artifacts_root() / name
         self.notebook = notebook
         self.parameters = dict(parameters or {})
-        self._made_from = {}  # artifact → its SHA-256
+        self._variables = variables  # of the notebook; they change while it runs
+        self._made_from = {}  # artifact: its fingerprint
         self._inherited = {}  # parameters that made what was loaded
 
     def save(self, artifact, value):
@@ -107,21 +110,33 @@ class Run:
 
         Its ending decides what `value` is: for ``.npz`` a dict of arrays, for ``.json``
         a dict, for ``.keras`` a model and for ``.tflite`` bytes. A model for a name
-        without an ending becomes a SavedModel folder, without JSON.
+        without an ending becomes a SavedModel folder, without JSON. TutorialError if
+        the notebook's parameters are no longer those that `open` checked, if a batch
+        run owns the folder, or if the system refuses to write.
         """
+        self._check_variables()
         path = self.folder / artifact
-        about = {"notebook": self.notebook, "parameters": self.history()}
-        about["versions"] = {package: version(package) for package in _PACKAGES}
-        about["made_from"] = {k: v for k, v in self._made_from.items() if k != artifact}
-        if not path.suffix:
-            with replacing_folder(path) as new, quiet():
-                value.export(new, verbose=False)
-            return
-        with replacing_file(path) as new:
-            _write(new, value)
-            about["sha256"] = _sha256(new)
-        with replacing_file(_beside(path)) as new:
-            _write(new, about)
+        with _owned(self.folder):
+            if not path.suffix:
+                with replacing_folder(path) as new, quiet():
+                    value.export(new, verbose=False)
+                return
+            made_from = dict(self._made_from)
+            made_from.pop(artifact, None)  # notebook 6 may read what it wrote
+            with replacing_file(path) as new:
+                _write(new, value)
+                sha256 = _sha256(new)
+            is_model = path.suffix == ".keras"
+            about = {
+                "notebook": self.notebook,
+                "parameters": self.history(),
+                "versions": {package: version(package) for package in _PACKAGES},
+                "made_from": made_from,
+                "sha256": sha256,
+                "fingerprint": _model_fingerprint(value) if is_model else sha256,
+            }
+            with replacing_file(_beside(path)) as new:
+                _write(new, about)
 
     def load(self, artifact):
         """Return what `save` was given.
@@ -129,15 +144,16 @@ class Run:
         TutorialError if the artifact is missing, damaged or stale; it says which
         notebook makes it anew.
         """
-        path, about = self.folder / artifact, self._about(artifact)
+        path = self.folder / artifact
+        about = self._about(artifact)
         self._check_fresh(artifact, about)
         if _sha256(path) != about["sha256"]:
             raise self._refusal(artifact, "is damaged: its SHA-256 has changed")
         for name, value in about["parameters"].items():
             if name != "save_model_name" and self.parameters.get(name, value) != value:
                 raise self._refusal(artifact, f"was made with another {name}, {value}")
-        self._made_from[artifact] = about["sha256"]
-        self._inherited |= about["parameters"]
+        self._made_from[artifact] = about["fingerprint"]
+        self._inherited.update(about["parameters"])
         return _read(path)
 
     def history(self):
@@ -145,16 +161,25 @@ class Run:
         return self._inherited | self.parameters
 
     def publish(self, files):
-        """Replace the published folder as a whole by `files`, bytes by path in it."""
-        for artifact in list(self._made_from):
+        """Replace the published folder as a whole by `files`, bytes by path in it.
+
+        TutorialError as for `save`, or if what was loaded has become stale.
+        """
+        self._check_variables()
+        for artifact in self._made_from:
             self._check_fresh(artifact, self._about(artifact))
         sums = [
-            f"{hashlib.sha256(d).hexdigest()}  {path}\n" for path, d in files.items()
+            f"{hashlib.sha256(content).hexdigest()}  {path}\n"
+            for path, content in files.items()
         ]
-        with replacing_folder(self.folder / PUBLISHED) as new:
-            for path, data in {**files, SUMS: "".join(sums).encode()}.items():
+        published = {**files, SUMS: "".join(sums).encode()}
+        with (
+            _owned(self.folder),
+            replacing_folder(self.folder / PUBLISHED) as new,
+        ):
+            for path, content in published.items():
                 (new / path).parent.mkdir(parents=True, exist_ok=True)
-                (new / path).write_bytes(data)
+                (new / path).write_bytes(content)
 
     def published(self, path):
         """Return the bytes of a published file."""
@@ -166,23 +191,52 @@ class Run:
     def published_dataset(self):
         """Return the name of the dataset of the published model, or '' without one."""
         path = self.folder / PUBLISHED / "report.json"
-        return json.loads(path.read_bytes())["dataset"]["name"] if path.exists() else ""
+        if not path.exists():
+            return ""
+        try:
+            return str(json.loads(path.read_bytes())["dataset"]["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise TutorialError(
+                f"{path} is damaged; delete {path.parent}, which this run makes anew, "
+                "or use another save_model_name."
+            ) from None
+
+    def _check_variables(self):
+        """Raise TutorialError if the notebook has changed a parameter since `open`.
+
+        What is recorded would not be what ran.
+        """
+        if self._variables is None:
+            return
+        for name, value in self.parameters.items():
+            found = self._variables.get(name)
+            if not isinstance(found, (int, float, str)) or found != value:
+                raise TutorialError(
+                    f"Parameter {name} is {found!r:.80}, but was {value!r} when this "
+                    "notebook opened its run; run all its cells again, from the one "
+                    "with runs.open."
+                )
 
     def _about(self, artifact):
+        """Return what stands in the JSON file beside an artifact."""
         path = self.folder / artifact
         if not path.exists():
             raise self._refusal(artifact, "is missing")
         try:
             about = json.loads(_beside(path).read_bytes())
-            kept = {key: dict(about[key]) for key in ("parameters", "made_from")}
-            return {"sha256": about["sha256"], **kept}
+            return {
+                "sha256": about["sha256"],
+                "fingerprint": about["fingerprint"],
+                "parameters": dict(about["parameters"]),
+                "made_from": dict(about["made_from"]),
+            }
         except (OSError, ValueError, KeyError, TypeError):
             raise self._refusal(artifact, "has lost its JSON file") from None
 
     def _check_fresh(self, artifact, about):
-        for source, sha256 in about["made_from"].items():
+        for source, fingerprint in about["made_from"].items():
             newer = self._about(source)
-            if newer["sha256"] != sha256:
+            if newer["fingerprint"] != fingerprint:
                 raise self._refusal(artifact, f"is stale: {source} was made anew since")
             self._check_fresh(source, newer)
 
@@ -197,24 +251,38 @@ class Run:
 
 @contextlib.contextmanager
 def lock(name):
-    """Own a run's folder while a batch run writes to it; its kernels may write, too."""
+    """Own a run's folder while a batch run writes to it; its kernels may write, too.
+
+    The environment variable tells them, which they inherit, that the folder is theirs.
+    """
     folder = artifacts_root() / check_name(name)
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            held = filelock.FileLock(folder / ".lock", timeout=0.5).acquire()
-        except filelock.Timeout:
-            raise TutorialError(
-                f"{folder} belongs to a batch run that is still going; wait for "
-                "it, or use another save_model_name."
-            ) from None
-    with held:
+    with _owned(folder):
         restore_folder(folder / PUBLISHED)
-        os.environ[_OWNER] = str(folder)
+        before = os.environ.get(_OWNER, "")
+        os.environ[_OWNER] = os.pathsep.join([str(folder), before])
         try:
             yield folder
         finally:
-            del os.environ[_OWNER]
+            os.environ[_OWNER] = before
+
+
+@contextlib.contextmanager
+def _owned(folder):
+    """Hold the lock of a run's folder, if no batch run of this process' has it."""
+    if str(folder) in os.environ.get(_OWNER, "").split(os.pathsep):
+        yield
+        return
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            held = filelock.FileLock(folder / ".lock", timeout=_PATIENCE).acquire()
+        except filelock.Timeout:
+            raise TutorialError(
+                f"{folder} belongs to a batch run, or a notebook's save, that is still "
+                "going; wait for it, or use another save_model_name."
+            ) from None
+    with held:
+        yield
 
 
 def artifacts_root():
@@ -223,14 +291,29 @@ def artifacts_root():
 
 
 def _check_clone():
+    """Raise TutorialError if the notebook lies in another clone than these helpers."""
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "helpers" / "runs.py").is_file():
             if not folder.samefile(REPOSITORY):
                 raise TutorialError(
                     f"This notebook is in {folder}, but the helpers installed are "
-                    f"those of {REPOSITORY}; run `pip install -e .` in {folder}."
+                    f'those of {REPOSITORY}; run `pip install -e "{folder}"` in this '
+                    "environment, then restart the kernel."
                 )
             return
+
+
+def _set_up_keras():
+    """Undo what a file ``keras.json`` of another course may have set.
+
+    There are no environment variables for these two. A notebook without TensorFlow
+    needs neither.
+    """
+    if "tensorflow" in sys.modules:
+        from keras import config
+
+        config.set_floatx("float32")
+        config.set_image_data_format("channels_last")
 
 
 def _write(path, value):
@@ -260,6 +343,17 @@ def _read(path):
 
 def _beside(path):
     return path.with_name(f"{path.name}.json")
+
+
+def _model_fingerprint(model):
+    """Return the SHA-256 of a model's layers and weights.
+
+    That of a ``.keras`` file changes with every save, because it holds the date.
+    """
+    found = hashlib.sha256(model.to_json().encode())
+    for weights in model.get_weights():
+        found.update(weights.tobytes())
+    return found.hexdigest()
 
 
 def _sha256(path):

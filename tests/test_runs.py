@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from stand_ins import needs_posix, published
 
-from helpers import files, runs
+from helpers import runs
 from helpers.files import TutorialError
 
 REPORT = b'{"dataset": {"name": "a"}}'
@@ -169,39 +169,209 @@ def test_writer_killed_at_random_leaves_everything_whole(root):
             assert "05_quantize_model" in str(error)
 
 
-def test_run_that_a_batch_run_owns_is_refused_to_others(run):
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    batch = subprocess.Popen([sys.executable, "-c", OWNER], **pipes)
-    batch.stdout.readline()
+@pytest.fixture
+def batch_run(root, monkeypatch):
+    """Return a process that owns the run `a` until its standard input ends."""
+    monkeypatch.setattr(runs, "_PATIENCE", 0.1)
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        process.stdout.readline()
+        yield process
+        if process.returncode is None:
+            process.communicate(b"\n")
+
+
+def test_run_that_a_batch_run_owns_is_refused_to_another(batch_run):
     with pytest.raises(TutorialError, match="still going"), runs.lock("a"):
         pass
+
+
+def test_run_that_a_batch_run_owns_is_not_opened_by_a_notebook(batch_run):
     with pytest.raises(TutorialError, match="still going"):
         runs.open(*NOTEBOOK)
-    batch.communicate(b"\n")
-    with runs.lock("a"):
-        runs.open(*NOTEBOOK)  # its own notebooks may write
 
 
-def test_notebook_of_another_clone_or_with_a_wrong_parameter_is_refused(
-    tmp_path, root, monkeypatch
+def test_run_that_has_ended_is_free_again(batch_run):
+    batch_run.communicate(b"\n")
+    runs.open(*NOTEBOOK).save("02_preprocessed.npz", value("02_preprocessed.npz"))
+
+
+@pytest.mark.parametrize("write", ["save", "publish"])
+def test_notebook_opened_before_a_batch_run_started_writes_nothing(
+    write, root, request
 ):
-    (tmp_path / "clone" / "helpers").mkdir(parents=True)
-    (tmp_path / "clone" / "helpers" / "runs.py").touch()
-    monkeypatch.chdir(tmp_path / "clone" / "helpers")
-    with pytest.raises(TutorialError, match=re.escape(f"in {tmp_path / 'clone'}.")):
-        runs.open(*NOTEBOOK)
-    monkeypatch.chdir(tmp_path)
+    run = runs.open(*NOTEBOOK)
+    run.save("02_preprocessed.npz", value("02_preprocessed.npz"))
+    run.publish({"model.tflite": b"old"})
+    request.getfixturevalue("batch_run")
+    with pytest.raises(TutorialError, match="still going"):
+        if write == "save":
+            run.save("02_preprocessed.npz", value("02_preprocessed.npz", 1))
+        else:
+            run.publish({"model.tflite": b"new"})
+    assert run.load("02_preprocessed.npz")["images"][0] == 0
+    assert run.published("model.tflite") == b"old"
+
+
+def test_lock_lets_its_own_notebooks_write(root):
+    with runs.lock("a"):
+        runs.open(*NOTEBOOK).save("02_preprocessed.npz", value("02_preprocessed.npz"))
+
+
+def test_lock_inside_a_lock_leaves_both_runs_writable_and_then_free(root):
+    with runs.lock("a"):
+        with runs.lock("b"), runs.lock("a"):
+            runs.Run("a").save("03_model.json", 1)
+            runs.Run("b").save("03_model.json", 2)
+        runs.Run("a").save("03_model.json", 3)
+        assert is_locked("a") and not is_locked("b")
+    assert not is_locked("a")
+
+
+def is_locked(name):
+    """Tell if another process is refused."""
+    code = f"from helpers import runs\nwith runs.lock({name!r}): pass"
+    environment = {n: v for n, v in os.environ.items() if n != "TUTORIAL_BATCH_RUN"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert not done.returncode or "still going" in done.stderr
+    return done.returncode != 0
+
+
+def test_parameter_changed_after_open_is_refused_by_save_and_publish(root):
+    notebook = {"save_model_name": "a", "pixel_scale": 128}
+    run = runs.open("02_preprocess_data", notebook)
+    run.save("02_preprocessed.npz", value("02_preprocessed.npz"))
+    for changed in (1.0, None, np.ones(2)):
+        notebook["pixel_scale"] = changed
+        with pytest.raises(TutorialError, match=r"pixel_scale is .*but was 128\.0"):
+            run.save("02_preprocessed.npz", value("02_preprocessed.npz"))
+        with pytest.raises(TutorialError, match="with runs"):
+            run.publish({})
+    notebook["pixel_scale"] = 128.0
+    run.publish({})
+
+
+def test_notebook_with_a_wrong_parameter_is_refused_before_anything_is_made(root):
     with pytest.raises(TutorialError, match="pixel_scale"):
-        runs.open(NOTEBOOK[0], {"save_model_name": "a", "pixel_scale": 0.5})
+        runs.open("02_preprocess_data", {"save_model_name": "a", "pixel_scale": 0.5})
     assert not root.exists()
 
 
-def test_quiet_shows_what_it_held_back_only_on_an_error(capfd):
-    with pytest.raises(KeyError), files.quiet():
-        os.write(1, b"from C\n")
-        print("from Python")
-        raise KeyError
-    assert capfd.readouterr() == ("", "from C\nfrom Python\n")
-    with files.quiet():
-        print("from Python")
-    assert capfd.readouterr() == ("", "")
+def test_notebook_of_another_clone_is_refused_with_the_command_that_helps(
+    tmp_path, root, monkeypatch
+):
+    clone = tmp_path / "the clone"
+    (clone / "helpers").mkdir(parents=True)
+    (clone / "helpers" / "runs.py").touch()
+    monkeypatch.chdir(clone / "helpers")
+    with pytest.raises(TutorialError, match=re.escape(f'pip install -e "{clone}"')):
+        runs.open(*NOTEBOOK)
+    assert not root.exists()
+
+
+def test_helpers_installed_without_the_notebooks_say_so_in_one_sentence(tmp_path):
+    shutil.copytree(runs.REPOSITORY / "helpers", tmp_path / "installed" / "helpers")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-m", "helpers.train_and_quantize"]
+    options = {"env": environment, "capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=tmp_path, **options)
+    assert done.returncode and "pip install -e ." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """Return a copy of the folder with the six notebooks."""
+    folder = tmp_path / "notebooks"
+    shutil.copytree(runs.REPOSITORY / "notebooks", folder)
+    monkeypatch.setattr(runs, "NOTEBOOKS", folder)
+    return folder
+
+
+def test_notebooks_are_the_six_and_copies_are_named_apart(notebooks):
+    copies = [
+        "04_train_model copy.ipynb",
+        "04_train_model-Copy1.ipynb",
+        "04_train_model.nbconvert.ipynb",
+        "04_train_model_group7.ipynb",
+    ]
+    for name in copies:
+        shutil.copy(notebooks / "04_train_model.ipynb", notebooks / name)
+    stored = sorted((runs.REPOSITORY / "notebooks").glob("0*.ipynb"))
+    assert [path.name for path in runs.notebooks()] == [path.name for path in stored]
+    assert runs.other_notebooks() == copies
+
+
+def test_notebook_that_was_renamed_is_found_by_its_number(notebooks):
+    path = notebooks / "02_preprocess_data.ipynb"
+    path.rename(notebooks / "02_preprocess_data_group7.ipynb")
+    for call in (runs.notebooks, lambda: runs.open(*NOTEBOOK)):
+        with pytest.raises(TutorialError) as error:
+            call()
+        assert "there is 02_preprocess_data_group7.ipynb" in str(error.value)
+        assert "restore the name 02_preprocess_data.ipynb" in str(error.value)
+
+
+def small_model(seed):
+    """Build a model as a notebook does."""
+    import keras
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+
+@pytest.fixture
+def chain_with_a_model(root):
+    """Return a run with a model, and results that were made from it."""
+    run = runs.Run("a")
+    run.save("03_model.keras", small_model(1))
+    run.load("03_model.keras")
+    run.save("04_results.json", {})
+    return run
+
+
+def test_model_that_is_made_again_alike_makes_nothing_stale(chain_with_a_model):
+    before = (chain_with_a_model.folder / "03_model.keras").read_bytes()
+    time.sleep(1.1)  # a file that is written now holds another date
+    runs.Run("a").save("03_model.keras", small_model(1))
+    assert (chain_with_a_model.folder / "03_model.keras").read_bytes() != before
+    assert runs.Run("a").load("04_results.json") == {}
+
+
+def test_model_with_other_weights_makes_what_follows_stale(chain_with_a_model):
+    runs.Run("a").save("03_model.keras", small_model(2))
+    assert "is stale" in refusal(runs.Run("a"), "04_results.json")
+
+
+def test_model_with_another_layer_and_the_same_weights_makes_stale(chain_with_a_model):
+    import keras
+
+    model = small_model(1)
+    model.layers[0].activation = keras.activations.relu
+    runs.Run("a").save("03_model.keras", model)
+    assert "is stale" in refusal(runs.Run("a"), "04_results.json")
+
+
+def test_model_whose_file_is_damaged_is_noticed(chain_with_a_model):
+    path = chain_with_a_model.folder / "03_model.keras"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "is damaged" in refusal(runs.Run("a"), "03_model.keras")
+
+
+def test_open_undoes_what_keras_json_of_another_course_has_set(root, tmp_path):
+    settings = '{"floatx": "float16", "image_data_format": "channels_first"}'
+    (tmp_path / "keras.json").write_text(settings)
+    code = (
+        "import tensorflow as tf\nfrom helpers import runs\n"
+        f"runs.open{NOTEBOOK}\n"
+        "print(tf.keras.layers.Conv2D(3, 3)(tf.ones((1, 8, 9, 2))))"
+    )
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "shape=(1, 6, 7, 3), dtype=float32" in done.stdout, done.stderr
