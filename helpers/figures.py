@@ -145,3 +145,63 @@ def _plain(ax, title=""):
     ax.set_title(title, fontsize=10)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def draw_line_fit(ax, x, y, weights):
+    """Draw examples as dots, and the line ``y = w * x`` for each weight.
+
+    The later the weight, the darker its line; the last one is named.
+    """
+    ax.plot(x, y, "o", color=GREY, markersize=3)
+    ends = np.array([0, max(x)])
+    for place, weight in enumerate(weights, start=1):
+        darkness = place / len(weights)
+        ax.plot(ends, weight * ends, color=BLUE, linewidth=1, alpha=darkness)
+    ax.text(ends[1], weights[-1] * ends[1], f" w = {weights[-1]:.2f}", color=BLUE)
+    ax.set(xlabel="x", ylabel="y")
+    return ax
+
+
+def draw_descent(ax, loss, x, y, path):
+    """Draw ``loss(w, x, y)`` for every weight, and the steps of `path` on its curve.
+
+    The first weight of the path is marked as the start.
+    """
+    margin = 0.2 * (max(path) - min(path))
+    weights = np.linspace(min(path) - margin, max(path) + margin, 200)
+    ax.plot(weights, [loss(w, x, y) for w in weights], color=GREY)
+    losses = [loss(w, x, y) for w in path]
+    ax.plot(path, losses, "-o", color=ORANGE, linewidth=1, markersize=5)
+    ax.annotate("start", (path[0], losses[0]), (6, 6), textcoords="offset points")
+    ax.set(xlabel="weight", ylabel="loss")
+    return ax
+
+
+def draw_history(axes, history):
+    """Draw loss and accuracy after each epoch, as `keras.Model.fit` recorded them.
+
+    Two axes; the curves of the validation images have names that begin with ``val_``.
+    """
+    for ax, name in zip(axes, ["loss", "accuracy"], strict=True):
+        epochs = range(1, len(history[name]) + 1)
+        ax.plot(epochs, history[name], "--o", color=PURPLE, label="training")
+        ax.plot(epochs, history[f"val_{name}"], "-s", color=BLUE, label="validation")
+        ax.set(xlabel="epoch", ylabel=name)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
+    return axes
+
+
+def draw_filters(axes, filters, image, title=""):
+    """Draw filters in the first row of axes, and what each makes of an image below.
+
+    `filters` are (height, width, 1, filters), `image` is (rows, columns). Each panel
+    has its own scale of colours.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image, filters.shape[:2])
+    for place, (above, below) in enumerate(zip(axes[0], axes[1], strict=True)):
+        weights = filters[:, :, 0, place]
+        draw_map(above, weights)
+        draw_map(below, (windows * weights).sum(axis=(2, 3)))
+    axes[0][0].set_title(title)
+    return axes
