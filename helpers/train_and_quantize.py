@@ -1,7 +1,10 @@
 """Run the six notebooks: ``python -m helpers.train_and_quantize --epochs=5``.
 
-Stock papermill executes them in one kernel, so that TensorFlow is imported once. After
-each notebook IPython's ``reset`` removes every name; only imported modules stay.
+Stock papermill executes them, one after the other, in one kernel, so that TensorFlow is
+imported once. After each notebook IPython's ``reset`` removes every name; only imported
+modules stay. The stages stand here in their order: read the command line (`parse`),
+clear the run's folder, execute the notebooks and write their pages (`run_notebooks`) in
+a kernel (`started_kernel`), and say in a sentence what went wrong (`problem`).
 """
 
 import argparse
@@ -13,158 +16,387 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import webbrowser
+from dataclasses import dataclass
 
 import tqdm
+from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-from helpers import datasets, report, runs
+from helpers import datasets, parameters, report, runs
 from helpers.files import TutorialError, explained
-from helpers.parameters import OPTIONS, RECIPES, all_parameters, declared
 
-_EXIT = "exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"
+_DESCRIPTION = """\
+Run the six notebooks, from the dataset to the published model. Each parameter of a
+notebook is an option here; without options the run is that of the pages as they are."""
+_EXAMPLES = """\
+examples:
+  python -m helpers.train_and_quantize --epochs=15 --save-model-name=mnist_cnn_15
+  python -m helpers.train_and_quantize --start-at=5 --head=dense    keeps 1 to 4
+
+exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"""
+_METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: "True|False"}
+
 _KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
-_LOAD = "from helpers.files import quiet\nwith quiet():\n    import tensorflow"
+_IMPORT_TENSORFLOW = """\
+from helpers.files import quiet
+with quiet():
+    import tensorflow"""
+# The converter and the C compiler write less than this into the temporary folder.
+_TEMPORARY_BYTES = 50 * 2**20
+_CHARACTERS = 300  # of the message of an exception that is not ours
 
 
 def main(arguments=None):
     """Run the notebooks as the command line says; return what ``sys.exit`` takes."""
     logging.disable()  # papermill's and asyncio's words say nothing to a reader
     try:
-        return run_notebooks(parse(arguments)) or 0
+        options = parse(arguments)
+        failure = run_notebooks(options)
     except TutorialError as error:
         return str(error)
     except KeyboardInterrupt:
         return 130
+    return failure or 0
+
+
+# ---------------------------------------------------------------- the command line
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line asks for."""
+
+    values: dict  # of all parameters of the notebooks, by name
+    start_at: int  # number of the first notebook to run
+    pages: bool  # whether to write HTML pages
+    open: bool  # whether to show the run's page in a browser
 
 
 def parse(arguments=None):
-    """Return by name what a command line sets; a wrong one ends the program with 2."""
-    usage = "python -m helpers.train_and_quantize [options]"
-    parser = argparse.ArgumentParser(usage=usage, epilog=_EXIT, allow_abbrev=False)
-    known = {option.name: option for option in OPTIONS}
-    known |= all_parameters(runs.notebooks())
-    for name, parameter in known.items():
-        numbers = parameter.notebooks
-        notes = [parameter.accepts, f"default {parameter.default}"]
-        notes += [f"notebook {', '.join(map(str, numbers))}"] if numbers else []
-        text = f"{parameter.help} [{'; '.join(filter(None, notes))}]"
-        names = dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"])
-        kind, text = parameter.type.__name__.upper(), text.replace("%", "%%")
-        parser.add_argument(*names, metavar=kind, help=text)
-    parser.add_argument("--no-pages", action="store_true", help="make no HTML pages")
-    parser.add_argument("--open", action="store_true", help="show the run's page")
-    given = vars(parser.parse_args(arguments))
-    values = {name: parameter.default for name, parameter in known.items()}
-    values |= RECIPES.get(given["recipe"], {})
+    """Return the `Options` of a command line; a wrong one ends the program with 2.
+
+    TutorialError if a notebook is missing, or if its parameters cannot be read.
+    """
+    options = {option.name: option for option in parameters.OPTIONS}
+    known = options | parameters.all_parameters(runs.notebooks())
+    parser = _parser(known)
+    words = sys.argv[1:] if arguments is None else arguments
+    given = vars(parser.parse_args([_with_dashes(word) for word in words]))
     try:
-        for name, parameter in known.items():
-            if given[name] is not None:
-                values[name] = parameter.parse(given[name])
-                if max(parameter.notebooks, default=6) < values["start_at"]:
-                    parser.error(f"--start-at leaves out what uses --{name}")
-        if values["start_at"] > 1 and values["recipe"] != "default":
-            parser.error("--recipe needs all notebooks; leave out --start-at")
-        if values["start_at"] == 1:
-            datasets.file_of(values["dataset"])
+        return _options(given, known)
     except TutorialError as error:
         parser.error(str(error))
-    return given | values
 
 
-def run_notebooks(values):
+def _parser(known):
+    """Return a parser with an option for each parameter, grouped by notebook."""
+    parser = argparse.ArgumentParser(
+        usage="python -m helpers.train_and_quantize [options]",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    whole_run = parser.add_argument_group("the run")
+    groups = {}
+    for number, step in enumerate(runs.STEPS, start=1):
+        groups[number] = parser.add_argument_group(f"notebook {number}, {step}")
+    for parameter in known.values():
+        in_all = len(parameter.notebooks) in (0, len(runs.STEPS))
+        group = whole_run if in_all else groups[parameter.notebooks[0]]
+        group.add_argument(
+            _option(parameter.name),
+            metavar=_METAVARS[parameter.type],
+            help=_help(parameter).replace("%", "%%"),
+        )
+    whole_run.add_argument("--no-pages", action="store_true", help="make no HTML pages")
+    whole_run.add_argument("--open", action="store_true", help="show the run's page")
+    return parser
+
+
+def _option(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def _with_dashes(word):
+    """Return a word of the command line; ``--batch_size=8`` as ``--batch-size=8``."""
+    name, equals, value = word.partition("=")
+    if not name.startswith("--"):
+        return word
+    return name.replace("_", "-") + equals + value
+
+
+def _help(parameter):
+    notes = [f"default {parameter.default}"]
+    if parameter.accepts:
+        notes.insert(0, parameter.accepts)
+    others = parameter.notebooks[1:]
+    if others and len(parameter.notebooks) < len(runs.STEPS):
+        notes.append(f"also notebook {', '.join(map(str, others))}")
+    return f"{parameter.help} [{'; '.join(notes)}]"
+
+
+def _options(given, known):
+    """Return the `Options` for what was typed: texts, or None, by name of parameter.
+
+    A value that was typed wins over the recipe, and the recipe over the default.
+    TutorialError if a value is not accepted, or if two do not go together.
+    """
+    typed = {}
+    for name, parameter in known.items():
+        if given[name] is not None:
+            typed[name] = parameter.parse(given[name])
+    recipe = typed.pop("recipe", "default")
+    start_at = typed.pop("start_at", 1)
+    if start_at > 1 and recipe != "default":
+        raise TutorialError("--recipe needs all notebooks; leave out --start-at.")
+    for name in typed:
+        last = known[name].notebooks[-1]
+        if last < start_at:
+            raise TutorialError(
+                f"--start-at={start_at} leaves out notebook {last}, the last that "
+                f"uses {_option(name)}; start there or before it."
+            )
+    values = {}
+    for name, parameter in known.items():
+        if parameter.notebooks:
+            values[name] = parameter.default
+    values.update(parameters.RECIPES[recipe])
+    values.update(typed)
+    if start_at == 1:
+        datasets.file_of(values["dataset"])  # raises if there is no such file
+    return Options(values, start_at, not given["no_pages"], given["open"])
+
+
+# ---------------------------------------------------------------------- the stages
+
+
+def run_notebooks(options):
     """Run the notebooks until one fails, and print what came out.
 
-    `values` are those of `parse`; what went wrong is returned as a sentence, or ''.
+    Return what went wrong as a sentence, or ''.
     """
-    results, problem, written = [], "", []
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(runs.lock(values["save_model_name"]))
-        _clear(folder, values["start_at"])
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
-        kernel = stack.enter_context(_kernel())
-        from helpers import pages  # takes its time while the kernel loads TensorFlow
-
-        bar = stack.enter_context(tqdm.tqdm(total=len(runs.STEPS), disable=None))
-        # papermill writes what notebooks print to the bar, which shows Keras' epochs.
-        bar.write = lambda text: bar.set_postfix_str(", ".join(_KERAS.findall(text)))
-        bar.flush = bar.refresh
-        for number, path in enumerate(runs.notebooks(), start=1):
-            executed, started = folder / "notebooks" / path.name, time.monotonic()
-            status = "not run" if problem else "kept"
-            if number >= values["start_at"] and not problem:
-                bar.set_description(path.stem)
-                with explained(executed):
-                    problem = _execute(path, executed, values, kernel, bar)
-                status = "failed" if problem else "done"
-            seconds = time.monotonic() - started
-            results.append(report.NotebookResult(path.stem, status, seconds))
-            if not values["no_pages"]:
-                written.append(pool.submit(pages.write_page, folder, path.stem))
-            bar.update()
-        for page in written:
-            page.result()
-        if written:
-            pages.write_overview(folder, results, problem)
+    _check_temporary_folder()
+    _name_other_notebooks()
+    with runs.lock(options.values["save_model_name"]) as folder:
+        _clear(folder, options.start_at)
+        results, failure = _execute_all(folder, options)
     print(report.closing_text(folder, results))
-    if values["open"] and written:
+    if options.open and options.pages:
         webbrowser.open((folder / "report" / "index.html").as_uri())
-    return problem
+    return failure
+
+
+def _check_temporary_folder():
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < _TEMPORARY_BYTES:
+        raise TutorialError(
+            f"The temporary folder {folder} has {free / 2**20:.0f} MiB free, but the "
+            f"notebooks need up to {_TEMPORARY_BYTES / 2**20:.0f} MiB there; free some "
+            "space, or name another folder in the environment variable TMPDIR (on "
+            "Windows TEMP)."
+        )
+
+
+def _name_other_notebooks():
+    others = runs.other_notebooks()
+    if others:
+        names = ", ".join(others)
+        print(f"Beside the six notebooks there is {names}, which is left out.\n")
 
 
 def _clear(folder, start_at):
     """Remove what an older run shows, and what a killed one left half-made."""
-    shown = [p for p in folder.glob("notebooks/0*.ipynb") if int(p.name[1]) >= start_at]
-    shown += [folder / "report", folder / "06_results.json"]
+    old = [folder / "report", folder / report.RESULTS]
+    for step in runs.STEPS[start_at - 1 :]:
+        old.append(folder / "notebooks" / f"{step}.ipynb")
+    old.extend(folder.rglob(".*-partial*"))
     with explained(folder):
+        for path in old:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         (folder / "notebooks").mkdir(exist_ok=True)
-        for path in [*shown, *folder.rglob(".*-partial*")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _execute_all(folder, options):
+    """Execute the notebooks and write the pages.
+
+    Return a `NotebookResult` for each notebook, and what went wrong, or ''. The page of
+    a notebook is written in a thread, while the next notebook runs.
+    """
+    results = []
+    pages_begun = []
+    failure = ""
+    with started_kernel() as kernel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        from helpers import pages  # takes a second, while the kernel loads TensorFlow
+
+        with tqdm.tqdm(total=len(runs.STEPS), disable=None) as bar:
+            for number, notebook in enumerate(runs.notebooks(), start=1):
+                started = time.monotonic()
+                if failure:
+                    status = "not run"
+                elif number < options.start_at:
+                    status = "kept"
+                else:
+                    bar.set_description(notebook.stem)
+                    failure = _execute(kernel, notebook, folder, options.values, bar)
+                    status = "failed" if failure else "done"
+                seconds = time.monotonic() - started
+                result = report.NotebookResult(notebook.stem, status, seconds)
+                results.append(result)
+                if options.pages:
+                    page = pool.submit(pages.write_page, folder, notebook.stem)
+                    pages_begun.append(page)
+                bar.update()
+        for page in pages_begun:
+            page.result()  # raises what writing it has raised
+        if options.pages:
+            pages.write_overview(folder, results, failure)
+    return results, failure
+
+
+def _execute(kernel, notebook, folder, values, bar):
+    """Execute a notebook of the run in `folder`; return what went wrong, or ''."""
+    from papermill import PapermillExecutionError
+
+    changed = {}
+    for name, parameter in parameters.declared(notebook).items():
+        if values[name] != parameter.default:
+            changed[name] = values[name]
+    executed = folder / "notebooks" / notebook.name
+    try:
+        with explained(executed):
+            kernel.execute(notebook, executed, changed, EpochsOnBar(bar))
+    except PapermillExecutionError as error:
+        return problem(notebook.stem, told(error))
+    except (RuntimeError, TimeoutError):
+        found = "its kernel died, perhaps for lack of memory"
+        return problem(notebook.stem, found)
+    return ""
+
+
+class EpochsOnBar:
+    """The file that notebooks print to: it shows Keras' epochs on a progress bar."""
+
+    def __init__(self, bar):
+        self._bar = bar
+
+    def write(self, text):
+        """Show what the text says about an epoch."""
+        self._bar.set_postfix_str(", ".join(_KERAS.findall(text)))
+
+    def flush(self):
+        """Draw the bar anew."""
+        self._bar.refresh()
+
+
+# ---------------------------------------------------------------------- the kernel
+
+
+class ThisPython(KernelSpecManager):
+    """Knows one kernel, this Python, whatever a user has registered as ``python3``."""
+
+    def get_kernel_spec(self, kernel_name):
+        """Return how to start a kernel; its name does not matter."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f"]
+        return KernelSpec(argv=[*command, "{connection_file}"], language="python")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The one kernel in which all notebooks run."""
+
+    manager: KernelManager
+    client: BlockingKernelClient
+
+    def execute(self, notebook, executed, values, output):
+        """Let papermill execute a notebook, then remove every name from the kernel.
+
+        `values` are the parameters that differ from the notebook's own, `executed` is
+        where the result goes, and `output` the file for what the notebook prints.
+        RuntimeError or TimeoutError if the kernel died.
+        """
+        from papermill import execute_notebook
+
+        execute_notebook(
+            notebook,
+            executed,
+            values,
+            km=self.manager,
+            progress_bar=False,
+            stdout_file=output,
+            request_save_on_cell_execute=False,  # 650 savings took 8 s
+        )
+        forget = "get_ipython().reset()"
+        self.client.execute(forget, silent=True, reply=True, timeout=60)
 
 
 @contextlib.contextmanager
-def _kernel():
-    """Start the one kernel and a client of it; both end with the block."""
-    from jupyter_client import KernelManager
-
-    path = f"{runs.REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    options = dict.fromkeys(["stdout", "stderr"], subprocess.DEVNULL)
-    options |= {"cwd": str(runs.NOTEBOOKS), "env": os.environ | {"PYTHONPATH": path}}
-    options["extra_arguments"] = ["--HistoryManager.enabled=False"]
-    manager = KernelManager(client_class="jupyter_client.AsyncKernelClient")
+def started_kernel():
+    """Give a `Kernel` that loads TensorFlow meanwhile; it ends with the block."""
+    manager = KernelManager(
+        kernel_spec_manager=ThisPython(),
+        client_class="jupyter_client.AsyncKernelClient",  # papermill needs it
+    )
     try:
-        manager.start_kernel(**options)
+        manager.start_kernel(
+            cwd=str(runs.NOTEBOOKS),
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            extra_arguments=["--HistoryManager.enabled=False"],
+        )
         client = manager.blocking_client()
         client.start_channels()
-        if any(
-            "import tensorflow" in path.read_text("utf-8") for path in runs.notebooks()
-        ):
-            client.execute(_LOAD, silent=True)
-        yield manager, client
+        texts = [notebook.read_text("utf-8") for notebook in runs.notebooks()]
+        if any("import tensorflow" in text for text in texts):
+            client.execute(_IMPORT_TENSORFLOW, silent=True)
+        yield Kernel(manager, client)
     finally:
         manager.shutdown_kernel(now=True)
 
 
-def _execute(path, executed, values, kernel, bar):
-    """Let papermill execute a notebook; return what went wrong, or ''."""
-    from papermill import PapermillExecutionError, execute_notebook
+def _environment():
+    """Return the environment variables of the kernel, which finds these helpers."""
+    paths = [str(runs.REPOSITORY)]
+    if "PYTHONPATH" in os.environ:
+        paths.append(os.environ["PYTHONPATH"])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
-    manager, client = kernel
-    sent = {n: values[n] for n, p in declared(path).items() if values[n] != p.default}
-    options = {"progress_bar": False, "stdout_file": bar}
-    options["request_save_on_cell_execute"] = False  # 650 savings took 8 s
-    try:
-        execute_notebook(path, executed, sent, km=manager, **options)
-        client.execute("get_ipython().reset()", silent=True, reply=True, timeout=60)
-        return ""
-    except PapermillExecutionError as error:
-        is_ours = error.ename == "TutorialError"  # its sentence says all
-        found = error.evalue if is_ours else f"{error.ename}: {error.evalue}"
-    except (RuntimeError, TimeoutError):
-        found = "its kernel died, perhaps for lack of memory"
-    found = " ".join(found.split()).rstrip(".")
-    start_at = f"fix it and go on with --start-at {path.name[1]}"
-    return f"Notebook {path.stem} failed: {found}; {start_at}."
+
+# ------------------------------------------------------------------ what went wrong
+
+
+def told(error):
+    """Return what papermill's error says of a notebook's exception, in one line.
+
+    A sentence of ours is whole; words of others are cut to a sensible length.
+    """
+    if error.ename == "TutorialError":
+        return " ".join(error.evalue.split()).rstrip(".")
+    text = " ".join(f"{error.ename}: {error.evalue}".split())
+    if len(text) > _CHARACTERS:
+        return f"{text[:_CHARACTERS]} …"
+    return text.rstrip(".")
+
+
+def problem(step, found):
+    """Return the sentence that ends a run: which step failed, and where to go on.
+
+    That is the notebook that the finding names as the one that can change it, such as
+    *notebook 4* or *notebook 04_train_model*; else the step that failed.
+    """
+    named = re.search(r"notebook (0?[1-6])(?:_\w+)?\b", found)
+    number = int(named[1]) if named else int(step[:2])
+    return (
+        f"Notebook {step} failed: {found}; fix it and go on with --start-at {number}."
+    )
 
 
 if __name__ == "__main__":
