@@ -1,18 +1,25 @@
 """How figures, tables and notices look, and the plots that take more than three lines.
 
-Each ``draw_…`` takes matplotlib axes. Bars and lines have colours of Okabe and Ito
-(Color Universal Design, 2008), which readers with any kind of colour blindness can tell
-apart; nothing is told by colour alone.
+Each ``draw_…`` draws on the matplotlib axes that it is given and returns them. The
+colours are those of Okabe and Ito (Color Universal Design, 2008), which readers with
+any kind of colour blindness can tell apart; nothing is told by colour alone.
 """
 
 import html
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-INK, GREY = "#222222", "#8a8a8a"
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+# What a colour means is the same on every page.
+BLUE = "#0072B2"  # what is counted or measured
+ORANGE = "#E69F00"  # what is pointed at: a mark, or a line to compare with
+GREEN = "#009E73"  # what is right or chosen
+RED = "#D55E00"  # what is wrong
+PURPLE = "#CC79A7"  # a second measurement beside a blue one
+GREY = "#8a8a8a"  # all the rest
+INK = "#222222"  # text
 
 
 def use_style():
@@ -25,15 +32,27 @@ def use_style():
 
 
 def table(columns, rows):
-    """Show rows of values; numbers are aligned to the right, integers have commas."""
+    """Show rows of values under the names of their columns.
+
+    Integers get commas. A column whose first value is no text is aligned to the right.
+    """
     from IPython.display import display
 
-    integers = int | np.integer
-    cells = [[f"{v:,}" if isinstance(v, integers) else str(v) for v in r] for r in rows]
-    rules = [":---" if isinstance(v, str) else "---:" for v in (rows or [columns])[0]]
-    lines = ["| " + " | ".join(row) + " |" for row in [columns, rules, *cells]]
+    first = rows[0] if rows else columns
+    rules = [":---" if isinstance(value, str) else "---:" for value in first]
+    lines = [_table_line(columns), _table_line(rules)]
+    for row in rows:
+        lines.append(_table_line(row))
     text = "\n".join(lines)
     display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def _table_line(values):
+    cells = []
+    for value in values:
+        is_integer = isinstance(value, int | np.integer)
+        cells.append(f"{value:,}" if is_integer else str(value))
+    return "| " + " | ".join(cells) + " |"
 
 
 def notice(text):
@@ -50,101 +69,161 @@ def notice(text):
 
 
 def draw_digit(ax, image, title="", value_range=None):
-    """Draw a digit of shape (28, 28) or (28, 28, 1); the highest value is white."""
+    """Draw a digit of shape (28, 28) or (28, 28, 1), low values black and high white.
+
+    `value_range` is the pair of values that are black and white; without it those of
+    the integer type, or for floats the lowest and the highest pixel.
+    """
     image = np.squeeze(image)
     if value_range is None and image.dtype.kind in "iu":
-        value_range = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
-    low, high = value_range or (None, None)
-    ax.imshow(image, vmin=low, vmax=high)
-    _plain(ax, title)
+        limits = np.iinfo(image.dtype)
+        value_range = (limits.min, limits.max)
+    if value_range is None:
+        value_range = (image.min(), image.max())
+    low, high = value_range
+    ax.imshow(image, cmap="gray", vmin=low, vmax=high)
+    return _without_ticks(ax, title)
 
 
 def draw_digits(axes, images, titles=()):
     """Draw an image on each axes, with a title each; axes left over stay empty."""
-    for ax in np.ravel(axes):
-        _plain(ax)
-    titles = [*titles, *[""] * len(images)]
-    for ax, image, title in zip(np.ravel(axes), images, titles, strict=False):
-        draw_digit(ax, image, title)
+    for place, ax in enumerate(np.ravel(axes)):
+        title = titles[place] if place < len(titles) else ""
+        if place < len(images):
+            draw_digit(ax, images[place], title)
+        else:
+            _without_ticks(ax)
+    return axes
 
 
 def draw_values(ax, patch, title="", value_range=None):
-    """Draw a small patch of an image with the number of each pixel in it."""
+    """Draw a small patch of an image, with the value of each pixel as a number in it.
+
+    `value_range` is the pair of values that are black and white; without it the
+    lowest and the highest of the patch.
+    """
     patch = np.asarray(patch, float)
     low, high = value_range or (patch.min(), patch.max() + 1e-9)
-    ax.imshow(patch, vmin=low, vmax=high)
+    ax.imshow(patch, cmap="gray", vmin=low, vmax=high)
     for (row, column), value in np.ndenumerate(patch):
-        color = "black" if value - low > 0.5 * (high - low) else "white"
-        text = {"ha": "center", "va": "center", "fontsize": 8, "color": color}
-        ax.text(column, row, f"{value:.0f}", **text)
-    _plain(ax, title)
+        is_light = value - low > 0.5 * (high - low)
+        ax.text(
+            column,
+            row,
+            f"{value:.0f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="black" if is_light else "white",
+        )
+    _without_ticks(ax, title)
     ax.spines[:].set(visible=True, color=GREY)  # some cells are as white as the page
+    return ax
 
 
-def draw_map(ax, feature_map, title=""):
-    """Draw a feature map: red is positive, blue negative, white is zero."""
-    reach = np.abs(feature_map).max() or 1.0
-    ax.imshow(feature_map, cmap="RdBu_r", vmin=-reach, vmax=reach)
-    _plain(ax, title)
+def draw_map(ax, feature_map, title="", reach=None):
+    """Draw a feature map: red is positive, blue negative, white is zero.
 
-
-def draw_network(ax, costs):
-    """Draw the feature maps of each layer as a stack of squares, as papers do.
-
-    `costs` are those of `helpers.networks.layer_costs`.
+    The colours are darkest at `reach` and its negative; without it at the value that is
+    farthest from zero.
     """
-    looks = {"Conv2D": (BLUE, "convolution"), "MaxPooling2D": (ORANGE, "pooling")}
-    looks |= {"Dense": (GREEN, "dense"), "image": (PURPLE, "image")}
-    stages = [("image", (28, 28, 1)), *((c.kind, c.output_shape) for c in costs)]
-    left = 0.0
-    for kind, shape in stages:
-        if kind not in looks:
-            continue
-        color, name = looks[kind]
-        side, drawn = (1, 1, *shape)[-3], min(shape[-1], 16)
-        for place in range(drawn):  # the last channel lies in front
-            corner = (left + 0.9 * place, 0.9 * (drawn - place) - side / 2)
-            square = {"facecolor": color, "edgecolor": "white", "alpha": 0.75}
-            ax.add_patch(plt.Rectangle(corner, side, side, **square))
-        text = f"{name}\n" + " × ".join(map(str, shape))
-        middle = left + (side + 0.9 * drawn) / 2
-        ax.text(middle, -17, text, ha="center", va="top", fontsize=8)
-        left += max(side + 0.9 * drawn, 13) + 4
-    ax.set(xlim=(-4, left), ylim=(-25, 21), aspect="equal")
-    _plain(ax)
+    if reach is None:
+        reach = np.abs(feature_map).max() or 1.0
+    ax.imshow(feature_map, cmap="RdBu_r", vmin=-reach, vmax=reach)
+    return _without_ticks(ax, title)
+
+
+def mark(ax, row, column, height, width):
+    """Draw an orange frame around `height` × `width` pixels of a picture.
+
+    `row` and `column` are those of its upper left pixel.
+    """
+    corner = (column - 0.5, row - 0.5)  # the centre of a pixel has whole numbers
+    ax.add_patch(
+        plt.Rectangle(corner, width, height, fill=False, color=ORANGE, linewidth=2)
+    )
+    return ax
+
+
+def draw_memory(ax, memories, kind):
+    """Draw the memories of `helpers.boards` as bars, in KiB; the model's is blue.
+
+    `kind` is ``flash`` or ``RAM``.
+    """
+    names = [memory.name for memory in memories]
+    sizes = [
+        memory.flash_bytes if kind == "flash" else memory.ram_bytes
+        for memory in memories
+    ]
+    kibibytes = [size / 1024 for size in sizes]
+    colours = [BLUE if memory.is_needed else GREY for memory in memories]
+    bars = ax.barh(names, kibibytes, color=colours)
+    ax.bar_label(bars, [f"{value:.3g} KiB" for value in kibibytes], padding=4)
+    ax.set(title=kind, xlim=(0, 1.25 * max(kibibytes)), xticks=[])
+    ax.spines["bottom"].set_visible(False)
+    ax.invert_yaxis()  # the first is on top
+    return ax
+
+
+def draw_funnel(ax, costs):
+    """Draw how many numbers each layer puts out, as centred bars below the image's.
+
+    `costs` are those of `helpers.networks.layer_costs`. Layers that only rearrange or
+    rescale numbers are left out.
+    """
+    labels = ["image: 28 × 28 × 1"]
+    numbers = [28 * 28]
+    for cost in costs:
+        if cost.kind in ("Conv2D", "MaxPooling2D", "Dense"):
+            shape = " × ".join(str(size) for size in cost.output_shape)
+            labels.append(f"{cost.name}: {shape}")
+            numbers.append(math.prod(cost.output_shape))
+    left_ends = [-number / 2 for number in numbers]
+    bars = ax.barh(labels, numbers, left=left_ends, color=BLUE)
+    ax.bar_label(bars, [f"{number:,}" for number in numbers], padding=4)
+    reach = 0.65 * max(numbers)
+    ax.set(xlim=(-reach, reach), xticks=[], xlabel="numbers in the output")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(left=False)
+    ax.invert_yaxis()  # the image is on top
+    return ax
 
 
 def draw_confusion(ax, labels, answers):
     """Draw how often each digit (row) got each answer (column)."""
     counts = np.zeros((10, 10), int)
-    np.add.at(counts, (labels, answers), 1)
+    for label, answer in zip(labels, answers, strict=True):
+        counts[label, answer] += 1
     wrong = counts - np.diag(np.diag(counts))
     # Rare confusions would be invisible beside the diagonal, so they have the colour.
     darkest = max(wrong.max(), 5)
     ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=darkest)
     for row, column in np.argwhere(counts):
-        color = "white" if wrong[row, column] > 0.6 * darkest else INK
-        weight = "bold" if row == column else "normal"
-        text = {"ha": "center", "va": "center", "fontsize": 7, "fontweight": weight}
-        ax.text(column, row, counts[row, column], color=color, **text)
-    ticks = range(10)
-    ax.set(xticks=ticks, yticks=ticks, xlabel="answer", ylabel="true digit")
+        ax.text(
+            column,
+            row,
+            counts[row, column],
+            ha="center",
+            va="center",
+            fontsize=7,
+            fontweight="bold" if row == column else "normal",
+            color="white" if wrong[row, column] > 0.6 * darkest else INK,
+        )
+    digits = range(10)
+    ax.set(xticks=digits, yticks=digits, xlabel="answer", ylabel="true digit")
+    return ax
 
 
 def draw_scores(ax, scores_i8, title=""):
-    """Draw ten output bytes as bars, the highest in green."""
-    digits, best = np.arange(10), np.argmax(scores_i8)
-    colours = np.where(digits == best, GREEN, GREY)
-    ax.bar(digits, np.asarray(scores_i8, int) + 128, color=colours)
+    """Draw ten output bytes (int8) as bars from 0 to 255, the highest in green."""
+    digits = range(10)
+    heights = [int(score) + 128 for score in scores_i8]
+    colours = [GREY] * 10
+    colours[np.argmax(scores_i8)] = GREEN
+    ax.bar(digits, heights, color=colours)
     ax.set(xticks=digits, ylim=(0, 270), xlabel="digit", ylabel="output + 128")
     ax.set_title(title, fontsize=10)
-
-
-def _plain(ax, title=""):
-    # A picture needs neither ticks nor a frame.
-    ax.set_title(title, fontsize=10)
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    return ax
 
 
 def draw_line_fit(ax, x, y, weights):
@@ -205,3 +284,11 @@ def draw_filters(axes, filters, image, title=""):
         draw_map(below, (windows * weights).sum(axis=(2, 3)))
     axes[0][0].set_title(title)
     return axes
+
+
+def _without_ticks(ax, title=""):
+    # A picture needs neither ticks nor a frame.
+    ax.set_title(title, fontsize=10)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax

@@ -7,26 +7,27 @@ that it is full MNIST. Pictures of cells tagged ``image:<name>`` are kept in ima
 
 import base64
 import sys
-from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from tqdm import tqdm
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from helpers import runs
+
+IMAGES = runs.REPOSITORY / "images"
 
 
 def store(path):
     """Execute the notebook at `path` and write it back."""
     notebook = nbformat.read(path, as_version=4)
-    folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         kernel_name="python3",
-        resources=folder,
+        resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         coalesce_streams=True,
-    ).execute()
+    )
+    client.execute()
     notebook.metadata = {
         "kernelspec": notebook.metadata.kernelspec,
         "language_info": {"name": "python"},
@@ -34,17 +35,22 @@ def store(path):
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = {"tags": tags} if tags else {}
-        names = [tag.removeprefix("image:") for tag in tags if tag.startswith("image:")]
-        for output in cell.get("outputs", []):
-            if names and "image/png" in output.get("data", {}):
-                picture = base64.b64decode(output.data["image/png"])
-                (REPOSITORY / "images" / names[0]).write_bytes(picture)
+        for tag in tags:
+            if tag.startswith("image:"):
+                keep_picture(cell, tag.removeprefix("image:"))
     nbformat.write(notebook, path)
 
 
+def keep_picture(cell, name):
+    """Write the picture among a cell's outputs into the folder images/."""
+    for output in cell.outputs:
+        if "image/png" in output.get("data", {}):
+            picture = base64.b64decode(output.data["image/png"])
+            (IMAGES / name).write_bytes(picture)
+
+
 if __name__ == "__main__":
-    paths = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
     numbers = sys.argv[1:]
-    chosen = [path for path in paths if not numbers or path.name[:2] in numbers]
-    for path in tqdm(chosen, unit="notebook"):
-        store(path)
+    chosen = [step for step in runs.STEPS if not numbers or step[:2] in numbers]
+    for step in tqdm(chosen, unit="notebook"):
+        store(runs.notebook_path(step))

@@ -1,0 +1,29 @@
+"""How much memory two well-known boards have, and how much the network here needs.
+
+Every page that compares these numbers takes them from here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a board has, or what a program needs, in bytes."""
+
+    name: str
+    flash_bytes: int  # keeps its content without power: program and weights
+    ram_bytes: int  # working memory: picture, intermediate results, stack
+    is_needed: bool = False  # by a program; else a board has it
+
+
+# From their makers' pages: https://tech.microbit.org/hardware/1-5-revision/ and
+# https://docs.arduino.cc/hardware/uno-rev3/.
+MICRO_BIT = Memory("BBC micro:bit", 256 * 1024, 16 * 1024)
+ARDUINO_UNO = Memory("Arduino Uno", 32 * 1024, 2 * 1024)
+
+# The tutorial's network as plain C on an emulated Cortex-M3, as `helpers.processors`
+# measures it. tests/test_boards.py holds these three against a measurement.
+MODEL = Memory("this network", 19_016, 2_031, is_needed=True)
+INSTRUCTIONS = 895_000  # for one image
+
+MEMORIES = [MODEL, ARDUINO_UNO, MICRO_BIT]
