@@ -7,7 +7,9 @@ Tags of cells that matter here: ``report-figure`` (the overview shows it), and `
 (a row of many small pictures: on a phone it scrolls, where other figures shrink).
 """
 
+import base64
 import itertools
+import mimetypes
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from helpers import runs
 from helpers.files import replacing_file
 
 _TITLE = re.compile(r"^# (.+)", re.MULTILINE)
+_PICTURE_FILE = re.compile(r'src="\.\./images/([\w.]+)"')
 
 
 @dataclass
@@ -200,7 +203,18 @@ def _write(folder, name, notebook, links, overview=None):
     resources = {"links": links, "overview": overview, "style": style}
     page, _ = exporter.from_notebook_node(notebook, resources)
     page = re.sub(r'href="(0\w+)\.ipynb', r'href="\1.html', page)
+    page = _PICTURE_FILE.sub(_embedded, page)
     page = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", page)  # a header must say what
     (folder / "report").mkdir(exist_ok=True)
     with replacing_file(folder / "report" / f"{name}.html") as new:
         new.write_text(page, encoding="utf-8")
+
+
+def _embedded(match):
+    """Return the source of a picture of the folder images/ with the picture in it."""
+    path = runs.REPOSITORY / "images" / match[1]
+    if not path.is_file():
+        return match[0]
+    kind, _ = mimetypes.guess_type(path.name)
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'src="data:{kind};base64,{data}"'

@@ -41,6 +41,7 @@ TAGS = {
     "parameters",  # what papermill replaces
     "nbval-ignore-output",  # depends on the dataset or on training
     "report-figure",  # is shown on the overview of a batch run
+    "strip",  # on a phone it scrolls, where other figures shrink
 }
 OTHER_TESTS = [p for p in Path(__file__).parent.glob("*.py") if p != Path(__file__)]
 MACHINE = r"0x[0-9a-f]{9,}|/home/|/tmp/|/work|[A-Z]:\\"  # an address, or a path

@@ -107,6 +107,7 @@ def executed():
         new_markdown_cell(CPP),
         new_code_cell("y = 'a very long line'  # " + "on " * 80, outputs=[printed]),
         new_markdown_cell("[`Keras`](https://keras.io), [5](05_quantize_model.ipynb)"),
+        new_markdown_cell("![three digits](../images/show_data_image.png)"),
     ]
     return new_notebook(cells=cells, metadata={"widgets": WIDGETS})
 
@@ -190,10 +191,16 @@ def test_page_keeps_scripts_of_outputs(texts):
 
 
 def test_page_describes_its_figures(texts):
-    captioned, bare = re.findall(r"<img[^>]*>", texts[STEMS[0]])
+    captioned, bare, _ = re.findall(r"<img[^>]*>", texts[STEMS[0]])
     assert 'alt="Figure 1.1. A blue box. The code is 16."' in captioned
     assert 'width="864"' in captioned
     assert 'alt=""' in bare
+
+
+def test_page_holds_the_pictures_of_the_folder_images(texts):
+    file = runs.REPOSITORY / "images" / "show_data_image.png"
+    data = base64.b64encode(file.read_bytes()).decode()
+    assert f'src="data:image/png;base64,{data}"' in texts[STEMS[0]]
 
 
 def test_page_has_the_title_of_its_notebook(texts):
@@ -279,7 +286,7 @@ def test_page_on_a_phone_is_no_wider_than_it(opened, name):
 
 def test_page_on_a_phone_shrinks_charts_and_scrolls_strips(opened):
     page = opened(STEMS[0], width=390)
-    chart, strip = page.locator("img").all()
+    chart, strip, _ = page.locator("img").all()
     assert chart.bounding_box()["width"] <= 390
     assert strip.bounding_box()["width"] >= 640
     assert page.locator(".strip").evaluate(SCROLLS)
