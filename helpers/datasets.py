@@ -1,28 +1,38 @@
 """Where the images come from: MNIST by Keras, 5,000 of its images, or a file."""
 
-import contextlib
 import hashlib
 import importlib.util
 import os
+import urllib.error
 import urllib.request
 from multiprocessing import pool
+from pathlib import Path
 
+import filelock
 import numpy as np
 
-from helpers.files import TutorialError, quiet
+from helpers.dataset_remedies import (
+    Problem,
+    image_problem,
+    is_transposed,
+    label_problem,
+)
+from helpers.files import TutorialError
 from helpers.runs import REPOSITORY
 
-MNIST, SAMPLE = "MNIST", "MNIST sample (5,000 images)"
-# SHA-256 of the bytes of MNIST's four arrays together, and of Keras' file.
+MNIST = "MNIST"
+SAMPLE = "MNIST sample (5,000 images)"
+# SHA-256 of the bytes of MNIST's four arrays together, and of the file of Keras.
 ARRAYS_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 FILE_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-PATIENCE = 6  # seconds until an answer; 40 times that for the whole file
+PATIENCE = 60  # seconds for the whole download
 NOTICE = (
-    "MNIST could not be downloaded ({}): this run uses 5,000 of its 70,000 images. "
-    "Accuracy is about three percentage points lower on clean test images, much lower "
-    "on shifted digits (75 against 96 % shifted by 3 pixels). For all images, run "
-    "this with a network, or let the environment variable MNIST_NPZ name a copy."
+    "MNIST could not be downloaded from {} ({}): this run uses 5,000 of its 70,000 "
+    "images. Accuracy is about three percentage points lower on clean test images, "
+    "much lower on shifted digits (75 against 96 % shifted by 3 pixels). For all "
+    "images, run this with a network, or let the environment variable MNIST_NPZ name "
+    "a copy."
 )
 
 
@@ -31,19 +41,26 @@ def find(dataset, published_dataset=""):
 
     `dataset` is ``mnist``, ``mnist_5k``, the path of an ``.npz`` file, or ``auto``: the
     file that the environment variable MNIST_NPZ names, else ``mnist``, else, unless the
-    published model was made from `MNIST`, ``mnist_5k``.
+    published model was made from `MNIST`, ``mnist_5k``. What is returned is ``mnist``
+    if the loader of Keras has it, ``mnist_5k``, or the path of a file.
     """
     source = file_of(dataset)
     if source or dataset == "mnist_5k":
         return source or dataset, ""
-    problem = _download()
-    if problem and (dataset == "mnist" or published_dataset == MNIST):
+    try:
+        return _mnist(), ""
+    except Exception as error:  # of any kind: network and disk may do anything
+        problem = _reason(error)
+    found = _keras_datasets() / "mnist.npz"
+    if found.exists():
+        problem += f"; {found} holds something else"
+    if dataset == "mnist" or published_dataset == MNIST:
         raise TutorialError(
-            f"MNIST could not be downloaded ({problem}), but dataset=mnist asks for it "
-            "or the published model was made from it; use dataset=auto with a copy "
-            "in MNIST_NPZ, another save_model_name, or dataset=mnist_5k."
+            f"MNIST could not be downloaded from {URL} ({problem}), but dataset=mnist "
+            "asks for it or the published model was made from it; use dataset=auto "
+            "with a copy in MNIST_NPZ, another save_model_name, or dataset=mnist_5k."
         )
-    return ("mnist_5k", NOTICE.format(problem)) if problem else ("mnist", "")
+    return "mnist_5k", NOTICE.format(URL, problem)
 
 
 def file_of(dataset):
@@ -61,28 +78,83 @@ def file_of(dataset):
     )
 
 
-def _download():
-    """Let Keras put mnist.npz into its cache; return what went wrong, or ''."""
-    file = {"fname": "mnist.npz", "file_hash": FILE_SHA256}
-    try:
-        with quiet(), contextlib.suppress(ValueError):
-            from keras.config import disable_interactive_logging
-            from keras.utils import get_file
+def _mnist():
+    """Return ``mnist`` if Keras has it, or the path of a file that holds MNIST.
 
-            get_file(origin="", **file)  # no address: it only looks into the cache
-            return ""
-        # In a thread, because the look-up of a name cannot be given a time limit.
-        with pool.ThreadPool(1, disable_interactive_logging) as thread:
-            thread.apply_async(urllib.request.urlopen, [URL]).get(PATIENCE).close()
-            thread.apply_async(get_file, [], {"origin": URL, **file}).get(40 * PATIENCE)
-        return ""
-    except ValueError:  # Keras' word for a wrong checksum
-        return "what came back is not mnist.npz, perhaps a log-in page"
-    except pool.TimeoutError:
+    Without one it is downloaded. A file of another content, perhaps half of a download
+    that another program has begun, is left alone, and MNIST gets another name.
+    """
+    folder = _keras_datasets()
+    for name in ("mnist.npz", "mnist_complete.npz"):
+        path = folder / name
+        if not path.exists():
+            _download(path)
+        if _sha256(path) == FILE_SHA256:
+            keras_reads_it = name == "mnist.npz" and os.access(folder.parent, os.W_OK)
+            return "mnist" if keras_reads_it else str(path)
+        if _holds_mnist(path):
+            return str(path)
+    raise ValueError(f"mnist.npz and {name} in {folder} hold something else")
+
+
+def _keras_datasets():
+    """Return the folder in which Keras keeps datasets, by its own rules."""
+    home = os.path.expanduser("~")
+    if not os.access(home, os.W_OK):
+        home = "/tmp"
+    keras_home = os.environ.get("KERAS_HOME", os.path.join(home, ".keras"))
+    return Path(os.path.expanduser(keras_home), "datasets")
+
+
+def _download(path):
+    """Let `path` hold MNIST within a minute, or raise what went wrong.
+
+    In a thread, because the look-up of a name cannot be given a time limit.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pool.ThreadPool(1) as thread:
+        thread.apply_async(_fetch, [path]).get(PATIENCE)
+
+
+def _fetch(path):
+    """Fetch MNIST into `path`; of several processes one does, and the others wait."""
+    lock = path.with_name(f".{path.name}.lock")
+    with filelock.FileLock(lock, timeout=PATIENCE):
+        if path.exists():
+            return
+        with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
+            content = answer.read()
+        if hashlib.sha256(content).hexdigest() != FILE_SHA256:
+            raise ValueError("what came back is not mnist.npz, perhaps a log-in page")
+        new = path.with_name(f".{path.name}-{os.getpid()}-partial")
+        new.write_bytes(content)
+        os.replace(new, path)
+
+
+def _reason(error):
+    """Return in a few words why a download failed."""
+    if isinstance(error, (pool.TimeoutError, TimeoutError)):
         return f"no answer within {PATIENCE} s, or a very slow one"
-    except Exception as error:  # of any kind: the network may do anything
-        reason = str(getattr(error, "reason", error)).split("\n")[0].rstrip(".")
-        return f"HTTP {error.code}: {reason}" if hasattr(error, "code") else reason
+    if isinstance(error, urllib.error.HTTPError):
+        first_line, *_ = str(error.reason).splitlines()
+        return f"HTTP {error.code}: {first_line}"
+    return str(getattr(error, "reason", error)).rstrip(".")
+
+
+def _holds_mnist(path):
+    """Tell if a file holds the arrays of MNIST, in whatever form."""
+    try:
+        train, test = load_file(path)
+        return check(str(path), train, test) == MNIST
+    except TutorialError:
+        return False
+
+
+def _is_mnist(train, test):
+    found = hashlib.sha256()
+    for array in train + test:
+        found.update(array.astype(np.uint8).tobytes())
+    return found.hexdigest() == ARRAYS_SHA256
 
 
 def load_file(source):
@@ -109,27 +181,46 @@ def load_file(source):
 def check(source, train, test):
     """Return the dataset's name: `MNIST` if it is, bit for bit, `SAMPLE` or a file's.
 
-    Images must be (N, 28, 28) uint8, light ink on dark paper, and labels N integers.
+    Images must be (N, 28, 28) uint8, upright, with light ink on dark paper, and labels
+    N whole numbers from 0 to 9. TutorialError names the array that is not so, and the
+    line that cures it.
     """
     name = os.path.basename(source)
-    for part, (images, labels) in {"training": train, "test": test}.items():
-        types = images.dtype == np.uint8 and np.can_cast(labels.dtype, np.int64)
-        shapes = images.shape[1:] == (28, 28) and labels.shape == images.shape[:1]
-        if not (types and shapes) or set(labels.tolist()) != set(range(10)):
-            raise TutorialError(
-                f"The {part} set of {name} has {images.dtype} images {images.shape}, "
-                f"{labels.dtype} labels {labels.shape} {labels.ravel()[:5].tolist()}…; "
-                "expected are uint8 (N, 28, 28) and N integers, all of 0 to 9; convert "
-                "x by np.rint(255 * (x / x.max())).reshape(-1, 28, 28).astype('uint8')."
-            )
-    if paper_is_light((train[0] ^ 0x80).view(np.int8)).mean() > 0.5:  # pixel - 128
-        raise TutorialError(
-            f"Most training images of {name} show dark ink on light paper, but light "
-            "ink on dark paper is expected, as in MNIST; invert it: x = 255 - x."
-        )
-    data = b"".join(array.astype(np.uint8).tobytes() for array in (*train, *test))
-    is_mnist = hashlib.sha256(data).hexdigest() == ARRAYS_SHA256
-    return MNIST if is_mnist else SAMPLE if source == "mnist_5k" else name
+    for part, (images, labels) in {"train": train, "test": test}.items():
+        _refuse(f"x_{part} of {name}", "x", image_problem(images))
+        _refuse(f"y_{part} of {name}", "y", label_problem(labels, len(images)))
+    if _is_mnist(train, test):
+        return MNIST
+    if source == "mnist_5k":
+        return SAMPLE
+    _refuse(f"x_train of {name}", "x", _look_problem(*train))
+    return name
+
+
+def _refuse(what, kind, problem):
+    """Raise TutorialError about the array `what`, of the kind x or y, if it has one."""
+    if problem is None:
+        return
+    expected = {
+        "x": "(N, 28, 28) uint8 from 0 to 255, upright, light ink on dark paper",
+        "y": "N whole numbers, with each of 0 to 9",
+    }
+    raise TutorialError(
+        f"{what} {problem.found}, but expected are {expected[kind]}; {problem.remedy} "
+        f"({kind}_train and {kind}_test alike)."
+    )
+
+
+def _look_problem(images, labels):
+    """Return what is wrong with the look of training images, or None."""
+    if paper_is_light((images ^ 0x80).view(np.int8)).mean() > 0.5:  # pixel - 128
+        found = "shows mostly dark ink on light paper"
+        return Problem(found, "invert it: `x = 255 - x`")
+    by_digit, digits = _sample()
+    if is_transposed(images, labels, by_digit, digits):
+        found = "shows digits with rows and columns exchanged, as EMNIST's files do"
+        return Problem(found, "turn it: `x = x.transpose(0, 2, 1)`")
+    return None
 
 
 def paper_is_light(images_i8):
@@ -140,6 +231,10 @@ def paper_is_light(images_i8):
 def example_digit(digit):
     """Return one real image, (28, 28) uint8, the same whatever dataset a run uses."""
     return _sample()[0][500 * digit]
+
+
+def _sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _sample():

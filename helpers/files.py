@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# TensorFlow's converter passes the model on by files in the temporary folder, and fails
-# with a word that does not say so where they do not fit.
-TEMPORARY_BYTES = 5_000_000
+# TensorFlow's converter and C compilers pass on files in the temporary folder, and fail
+# with words that do not say so where these do not fit.
+TEMPORARY_BYTES = 50 * 2**20
 
 
 class TutorialError(Exception):
@@ -79,7 +79,7 @@ def explained(path):
 
 
 def check_temporary_folder():
-    """Raise TutorialError if the temporary folder has no room for a model."""
+    """Raise TutorialError if the temporary folder is full, or nearly so."""
     try:
         folder = tempfile.gettempdir()  # it tries to write there
         free = shutil.disk_usage(folder).free
@@ -90,9 +90,9 @@ def check_temporary_folder():
         ) from error
     if free < TEMPORARY_BYTES:
         raise TutorialError(
-            f"The temporary folder {folder} has {free:,} bytes left, but TensorFlow "
-            f"needs {TEMPORARY_BYTES:,}; free some space there, or name another folder "
-            "in the environment variable TMPDIR."
+            f"The temporary folder {folder} has {free / 2**20:.0f} MiB left, but the "
+            f"notebooks need {TEMPORARY_BYTES / 2**20:.0f} MiB; free some space there, "
+            "or name another folder in the environment variable TMPDIR."
         )
 
 

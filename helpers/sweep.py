@@ -5,6 +5,9 @@ starts here or on those of a cluster. Whenever a run ends, ``sweep.csv`` gets it
 and ``sweep.html`` is made anew; the same command again does only what is missing.
 """
 
+from helpers import environment  # noqa: F401  first, it says what this Python lacks
+
+# isort: split
 import argparse
 import base64
 import hashlib

@@ -7,6 +7,9 @@ clear the run's folder, execute the notebooks and write their pages (`run_notebo
 a kernel (`started_kernel`), and say in a sentence what went wrong (`problem`).
 """
 
+from helpers import environment  # noqa: F401  first, it says what this Python lacks
+
+# isort: split
 import argparse
 import concurrent.futures
 import contextlib
@@ -16,7 +19,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import webbrowser
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from helpers import datasets, parameters, report, runs
-from helpers.files import TutorialError, explained
+from helpers.files import TutorialError, check_temporary_folder, explained
 
 _DESCRIPTION = """\
 Run the six notebooks, from the dataset to the published model. Each parameter of a
@@ -45,7 +47,6 @@ from helpers.files import quiet
 with quiet():
     import tensorflow"""
 # The converter and the C compiler write less than this into the temporary folder.
-_TEMPORARY_BYTES = 50 * 2**20
 _CHARACTERS = 300  # of the message of an exception that is not ours
 
 
@@ -179,7 +180,7 @@ def run_notebooks(options):
 
     Return what went wrong as a sentence, or ''.
     """
-    _check_temporary_folder()
+    check_temporary_folder()
     _name_other_notebooks()
     with runs.lock(options.values["save_model_name"]) as folder:
         _clear(folder, options.start_at)
@@ -188,18 +189,6 @@ def run_notebooks(options):
     if options.open and options.pages:
         webbrowser.open((folder / "report" / "index.html").as_uri())
     return failure
-
-
-def _check_temporary_folder():
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < _TEMPORARY_BYTES:
-        raise TutorialError(
-            f"The temporary folder {folder} has {free / 2**20:.0f} MiB free, but the "
-            f"notebooks need up to {_TEMPORARY_BYTES / 2**20:.0f} MiB there; free some "
-            "space, or name another folder in the environment variable TMPDIR (on "
-            "Windows TEMP)."
-        )
 
 
 def _name_other_notebooks():
