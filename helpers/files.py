@@ -90,7 +90,7 @@ def check_temporary_folder():
         ) from error
     if free < TEMPORARY_BYTES:
         raise TutorialError(
-            f"The temporary folder {folder} has {free / 2**20:.0f} MiB left, but the "
+            f"The temporary folder {folder} has {free / 2**20:.0f} MiB free, but the "
             f"notebooks need {TEMPORARY_BYTES / 2**20:.0f} MiB; free some space there, "
             "or name another folder in the environment variable TMPDIR."
         )
