@@ -35,7 +35,7 @@ _KINDS = {
     bool: "True or False",
 }
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
-_COMMENT = re.compile(r"#\s*(?P<help>[^\[\]]+?)\s*(\[(?P<accepts>[^\[\]]+)\])?\s*")
+_COMMENT = re.compile(r"# ?(?P<help>[^\[\] ][^\[\]]*?) ?(\[(?P<accepts>[^\[\]]+)\])?")
 _WORD = re.compile(r"[\w.+-]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # of Windows
@@ -188,7 +188,7 @@ def declared(notebook):
         raise _unreadable(notebook, source, getattr(error, "lineno", None)) from None
     found = {}
     for statement in statements:
-        comment = comments.get(statement.end_lineno, "")
+        comment = comments.pop(statement.end_lineno, "")  # it describes one
         parameter = _parameter(statement, comment)
         if parameter is None or parameter.name in found:
             raise _unreadable(notebook, source, statement.lineno)

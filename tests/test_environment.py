@@ -14,7 +14,8 @@ from helpers.runs import REPOSITORY
 @pytest.mark.parametrize("command", ["helpers.train_and_quantize", "helpers.sweep"])
 def test_command_in_a_python_without_packages_says_one_sentence(command):
     bare = [sys.executable, "-S", "-m", command, "--help"]  # no site-packages
-    place = {n: v for n, v in os.environ.items() if n != "PYTHONPATH"}
+    place = dict(os.environ)
+    place.pop("PYTHONPATH", None)
     done = subprocess.run(
         bare, cwd=REPOSITORY, env=place, capture_output=True, text=True
     )

@@ -31,25 +31,135 @@ KINDS = [
 WORDS = st.sampled_from(["true", "No", "conv", "1", "1e400", "nan", "-1", "9" * 400])
 TYPED = st.one_of(st.text(), WORDS, st.integers().map(str), st.floats().map(str))
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
-BAD_LINES = """epochs = 5  # passes
-epochs: int = 5
-epochs: list = []  # passes
-epochs: int = five  # passes
-epochs: int = 5.5  # passes [1 to 1000]
-epochs: int = 0  # passes [1 to 1000]"""
+LINE = "epochs: int = 5  # passes over the images [1 to 1000]"
+EPOCHS = Parameter("epochs", int, 5, "passes over the images", "1 to 1000")
+GOOD_CELLS = {  # what people do to a cell, which changes nothing
+    "as it is": LINE,
+    "blank lines": f"\n\n{LINE}\n\n   \n",
+    "blank at the end": LINE + "  \t",
+    "one space": LINE.replace("  #", " #"),
+    "no space": LINE.replace("  # ", "#"),
+    "wide": LINE.replace(" ", "   ").replace("int", "  int"),
+    "hard space": LINE.replace("1 to", "1\u00a0to"),
+    "comment above": f"# 10 is better\n{LINE}\n# to be tried",
+    "Windows": f"{LINE}\r\n",
+}
+BAD_LINES = [
+    "epochs = 5  # passes",
+    "epochs: int = 5",
+    "epochs: int  # passes",
+    "epochs: list = []  # passes",
+    "epochs: int = five  # passes",
+    "epochs: int = 5.5  # passes [1 to 1000]",
+    "epochs: int = 0  # passes [1 to 1000]",
+    "epochs: int = 5  # passes [1 to 1000",
+    "epochs: int = 5  # [1 to 1000]",
+    "epochs: int = 5 passes",
+    "print(epochs)  # passes",
+    "import epochs  # passes",
+    "self.epochs: int = 5  # passes",
+    "epochs: int = 5; batch: int = 6  # passes",
+    "%epochs 5",
+    f"{LINE}\n{LINE}",
+]
+UNREADABLE = [  # type, default and what stands in the brackets
+    ("int", "5", "1 up to 9"),
+    ("int", "5", "1, 5 or 9"),
+    ("int", "5", "9 to 1"),
+    ("float", "5.0", "nan to nan"),
+    ("float", "5.0", "any number"),
+    ("str", "'cosine'", "cosine"),
+    ("str", "'cosine'", "cosine, constant and one-cycle"),
+    ("str", "'cosine'", "cosine or one cycle"),
+    ("str", "'cosine'", "cosine,constant"),
+    ("str", "'a'", "letters, digits, _ and -"),
+    ("bool", "True", "True or False"),
+]
 
 
-def read(tmp_path, source):
+def write(tmp_path, *sources):
+    """Write a notebook with these parameters cells, and return its path."""
     tags = {"tags": ["parameters"]}
-    cell = nbformat.v4.new_code_cell(source, metadata=tags)
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
-    return declared(tmp_path / "a.ipynb")
+    cells = [nbformat.v4.new_code_cell(source, metadata=tags) for source in sources]
+    path = tmp_path / "a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
 
 
-@pytest.mark.parametrize("line", BAD_LINES.splitlines())
+@pytest.mark.parametrize("kind", GOOD_CELLS)
+def test_declared_reads_what_people_do_to_a_cell(tmp_path, kind):
+    assert declared(write(tmp_path, GOOD_CELLS[kind])) == {"epochs": EPOCHS}
+
+
+def test_declared_reads_defaults_with_signs_that_mean_something_in_a_line(tmp_path):
+    source = """a: str = "x # y = [z]"  # a text [any text]
+b: float = -1e-3  # a number [-1.0 to 0.5]
+c: bool = False  # 100 % = all, (or not)
+d: str = 'one-cycle'  # a choice [cosine, constant or one-cycle]"""
+    found = declared(write(tmp_path, source))
+    assert [found[name].default for name in "abcd"] == [
+        "x # y = [z]",
+        -1e-3,
+        False,
+        "one-cycle",
+    ]
+    assert found["c"].help == "100 % = all, (or not)"
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
 def test_declared_refuses_a_line_of_another_form(tmp_path, line):
     with pytest.raises(TutorialError, match="epochs"):
-        read(tmp_path, line)
+        declared(write(tmp_path, f"# first\n\n{line}"))
+
+
+def test_declared_names_the_line_that_it_refuses(tmp_path):
+    path = write(tmp_path, f"{LINE}\n\nbatch = 5")
+    with pytest.raises(TutorialError, match="'batch = 5' as line 3"):
+        declared(path)
+
+
+@pytest.mark.parametrize("kind, default, accepts", UNREADABLE)
+def test_declared_refuses_brackets_that_would_check_nothing(
+    tmp_path, kind, default, accepts
+):
+    path = write(tmp_path, f"a: {kind} = {default}  # help [{accepts}]")
+    with pytest.raises(TutorialError, match="cannot be read") as error:
+        declared(path)
+    assert f"[{accepts}]" in str(error.value)
+
+
+def test_choice_with_a_hyphen_is_checked():
+    schedule = Parameter("a", str, "cosine", "help", "cosine, constant or one-cycle")
+    assert schedule.check("one-cycle") == "one-cycle"
+    with pytest.raises(TutorialError, match="cosine, constant or one-cycle"):
+        schedule.check("one")
+
+
+@pytest.mark.parametrize("cells", [[], [LINE, LINE.replace("epochs", "others")]])
+def test_declared_refuses_a_notebook_without_one_parameters_cell(tmp_path, cells):
+    path = write(tmp_path, *cells)
+    with pytest.raises(TutorialError, match=f"{len(cells)} cells tagged `parameters`"):
+        declared(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "<<<<<<< HEAD\n{", "[]", "{}", '{"cells": 5}', '{"cells": [5]}', "é"],
+)
+def test_declared_names_a_file_that_is_no_notebook_and_how_to_bring_it_back(
+    tmp_path, content
+):
+    path = tmp_path / "a.ipynb"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(TutorialError, match=r"^a\.ipynb is no notebook") as error:
+        declared(path)
+    assert f'`git -C "{tmp_path}" checkout HEAD -- a.ipynb`' in str(error.value)
+
+
+def test_all_parameters_know_the_notebooks_that_declare_them():
+    found = all_parameters(runs.notebooks())
+    assert found["save_model_name"].notebooks == (1, 2, 3, 4, 5, 6)
+    assert found["seed"].notebooks == (3, 4) and found["head"].notebooks == (5,)
 
 
 @pytest.mark.parametrize("parameter", KINDS, ids=lambda p: f"{p.name}-{p.accepts}")
