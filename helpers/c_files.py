@@ -4,24 +4,51 @@ Raw ``xxd -i`` output is neither ``const`` nor aligned: on a Cortex-M the array 
 RAM, at any address. The better form is read-only, starts at a multiple of 16 bytes, has
 a header that declares it, and says what it is.
 
+The network as plain C has two parts: ``c/cnn_int8.c``, which computes and is the same
+for every model, and a file with the numbers of this model, written here.
+
 ``python -m helpers.c_files model.tflite model_data.cc`` is ``xxd -i`` for all systems.
 """
 
 import argparse
 import json
+import math
 import os
 import re
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
-from helpers import integer_arithmetic, tflite
+from helpers import arduino, c_templates, gate, integer_arithmetic, tflite
+from helpers.c_templates import identifier
 from helpers.files import TutorialError
 from helpers.report import rate
 
+ENGINE = ("cnn_int8.c", "cnn_int8.h")  # the same for every model
 _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 SDK
+
+
+@dataclass(frozen=True)
+class CLayer:
+    """A layer in the form in which ``cnn_int8.h`` declares it."""
+
+    weights: np.ndarray  # int8, (filters, rows, columns, channels)
+    bias: np.ndarray  # (filters,): bias − input zero point · sum of the weights
+    multiplier: np.ndarray  # (filters,)
+    shift: np.ndarray  # (filters,)
+    kept_bytes: int  # of the rows of its input that it keeps
+    row_bytes: int  # of a row of its input
+    window_bytes: int  # of a row of a window
+    output_bytes: int  # of a row of its output
+    filters: int
+    outputs: int  # columns of its output, after pooling
+    channels: int  # of its input
+    rows: int  # of a window
+    pool: int  # 2 or 1
+    zero_point: int  # of its output
+    lowest: int  # value of its output
 
 
 def published_files(name, model_bytes, report, data, scores_i8):
@@ -31,82 +58,109 @@ def published_files(name, model_bytes, report, data, scores_i8):
     `data` are the arrays of notebook 2, `scores_i8` those of all test images. The same
     arguments give the same bytes.
     """
-    model, about = tflite.read(model_bytes), _about(name, report)
-    golden = golden_indices(data["test_labels"], scores_i8)
-    vectors = data["test_images"][golden], scores_i8[golden]
+    model = tflite.read(model_bytes)
     layers = integer_arithmetic.layers(model)
-    stem, symbol = f"{name}_int8", f"{identifier(name)}_int8_tflite"
+    about = _about(name, report)
+    golden = gate.golden_images(data["test_labels"], scores_i8)
+    images = data["test_images"][golden]
+    stem = f"{name}_int8"
+    symbol = f"{identifier(name)}_int8_tflite"
     himax = "himax_we1_evb/model_data"
     texts = {
         f"{stem}.cc": _array(f"{stem}.h", symbol, model_bytes, about),
         f"{stem}.h": _array_header(f"{stem}.h", symbol),
         f"{stem}_board.h": _board_header(name, model, report, about),
-        f"{stem}_golden.h": _golden_header(name, report, *vectors),
-        f"{stem}_inference.c": inference_source(name, layers, about),
-        f"{stem}_inference.h": inference_header(name),
+        f"{stem}_golden.h": _golden_header(
+            name, model, layers, report, images, scores_i8[golden]
+        ),
         f"{himax}.cc": _array("model_data.h", _HIMAX, model_bytes, about, "int"),
         f"{himax}.h": _array_header("model_data.h", _HIMAX, "int"),
         "report.json": json.dumps(report.to_dict(), indent=1) + "\n",
     }
-    files = {path: text.encode() for path, text in texts.items()}
-    return {f"{stem}.tflite": bytes(model_bytes), **files}
+    files = {f"{stem}.tflite": bytes(model_bytes)}
+    for path, text in texts.items():
+        files[path] = text.encode()
+    files.update(plain_c_files(name, layers, about))
+    header = plain_c_golden_header(name, layers, images)
+    files[f"{stem}_inference_golden.h"] = header
+    logits = integer_arithmetic.run(layers, images[:1])[-1]
+    sha256 = report.model.sha256
+    files.update(arduino.sketch_files(name, files, sha256, images[0], logits.ravel()))
+    return files
 
 
-def golden_indices(labels, scores_i8):
-    """Return, for each digit, the first image that the model reads correctly."""
-    right = scores_i8.argmax(axis=1) == labels
-    found = [np.flatnonzero(right & (labels == digit)) for digit in range(10)]
-    return np.array([indices[0] for indices in found if len(indices)], int)
-
-
-def inference_header(name):
-    """Return ``<name>_int8_inference.h``, which declares the one function."""
-    return _render("inference.h.j2", name)
-
-
-def inference_source(name, layers, about):
-    """Return ``<name>_int8_inference.c``, which is C99 and C++17.
+def plain_c_files(name, layers, about=()):
+    """Return by path the bytes of the network as plain C, which is C99 and C++.
 
     `layers` are those of `helpers.integer_arithmetic`; `about`, lines that say what the
-    model is, becomes a comment. TutorialError if an accumulator might overflow.
+    model is, becomes a comment. TutorialError if a number does not fit the type that
+    the C has for it.
     """
-    biases = [_bias_with_zero_point(layer) for layer in layers]
-    sizes = [int(np.prod(layer.output_shape)) for layer in layers[:-1]]
-    return _render(
-        "inference.c.j2",
-        name,
-        about=comment(about),
-        layers=list(zip(layers, biases, strict=True)),
-        buffers=[max(sizes[first::2], default=1) for first in (0, 1)],
+    c_layers = [_c_layer(number, layer) for number, layer in enumerate(layers, 1)]
+    rows, columns, channels = layers[0].input_shape
+    height, width, logits = layers[-1].output_shape
+    _check_fits("The network", "layers", len(layers), 255)
+    _check_fits("An image", "rows", rows, 255)
+    _check_fits("The last layer", "places of its output", height * width, 1)
+    values = {
+        "about": comment(about),
+        "layers": c_layers,
+        "image_rows": rows,
+        "image_columns": columns * channels,
+        "logits": logits,
+        "logit_scale": float(np.float32(layers[-1].output_scale)),
+        "logit_zero_point": layers[-1].output_zero_point,
+        "static_bytes": sum(layer.kept_bytes for layer in c_layers) + len(layers),
+        "sure_margin": _sure_margin(layers[-1].output_scale, logits),
+    }
+    files = {path: (c_templates.FOLDER / path).read_bytes() for path in ENGINE}
+    for ending in ("c", "h"):
+        text = c_templates.render(f"inference.{ending}.j2", name, **values)
+        files[f"{name}_int8_inference.{ending}"] = text.encode()
+    return files
+
+
+def plain_c_golden_header(name, layers, images_i8):
+    """Return ``<name>_int8_inference_golden.h``: images, their logits and a self-test.
+
+    `layers` are those of `helpers.integer_arithmetic`, whose logits the gate holds
+    against TensorFlow Lite Micro's; `images_i8` are int8 (images, 28, 28, 1).
+    """
+    logits = integer_arithmetic.run(layers, images_i8)[-1]
+    about = (
+        "Test images that the network reads, for each digit the one that is hardest "
+        "for it, and their logits. Every processor has to give the same logits, bit "
+        "for bit."
     )
+    text = c_templates.render(
+        "inference_golden.h.j2",
+        name,
+        about=comment(textwrap.wrap(about, 84)),
+        images=images_i8.reshape(len(images_i8), -1),
+        logits=logits.reshape(len(images_i8), -1),
+    )
+    return text.encode()
 
 
 def xxd(name, data):
     """Return what ``xxd -i name`` prints for a file of that name and content."""
     symbol = re.sub(rb"[^A-Za-z0-9]", b"_", os.fsencode(name)).decode()
-    symbol = f"__{symbol}" if symbol[:1].isdigit() else symbol
+    if symbol[:1].isdigit():
+        symbol = f"__{symbol}"
     return (
         f"unsigned char {symbol}[] = {{\n{_rows(data)}}};\n"
         f"unsigned int {symbol}_len = {len(data)};\n"
     )
 
 
-def identifier(name):
-    """Return the name of a run or a file in letters, digits and single underscores."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-
-
 def comment(lines):
     """Return `lines` as a C comment that nothing in them can end or extend."""
-    # A backslash, or ??/ which means one, would continue it in the next line.
-    plain = [re.sub(r"([^ -~]|[\\?])+", "?", line) for line in lines]
-    return "".join(f"// {line}".rstrip() + "\n" for line in plain)
-
-
-def _numbers(values):
-    """Return whole numbers as indented lines for the braces of a C array."""
-    text = ", ".join(str(int(value)) for value in np.ravel(values))
-    return textwrap.indent(textwrap.fill(text, 82, break_on_hyphens=False), "    ")
+    text = ""
+    for line in lines:
+        # A backslash, or ??/ which means one, would continue it in the next line.
+        plain = re.sub(r"([^ -~]|[\\?])+", "?", line)
+        text += f"// {plain}".rstrip() + "\n"
+    return text
 
 
 def _about(name, report):
@@ -144,17 +198,72 @@ def _array_header(path, symbol, length_type="unsigned int"):
     )
 
 
-def _bias_with_zero_point(layer):
+def _c_layer(number, layer):
+    """Return a layer of `helpers.integer_arithmetic` as the C declares it.
+
+    TutorialError if a number does not fit: an accumulator's 32 bits, or the types and
+    the 511 products of a window's row (24 bits on AVR) in ``cnn_int8.h``.
+    """
+    filters, rows, columns, channels = layer.weights.shape
+    pool = 2 if layer.pool else 1
+    row_bytes = layer.input_shape[1] * channels
+    found = CLayer(
+        weights=layer.weights,
+        bias=_bias_with_zero_point(number, layer),
+        multiplier=layer.multiplier,
+        shift=layer.shift,
+        kept_bytes=(rows + pool - 1) * row_bytes,
+        row_bytes=row_bytes,
+        window_bytes=columns * channels,
+        output_bytes=layer.output_shape[1] * filters,
+        filters=filters,
+        outputs=layer.output_shape[1],
+        channels=channels,
+        rows=rows,
+        pool=pool,
+        zero_point=layer.output_zero_point,
+        lowest=layer.lowest,
+    )
+    thing = f"Layer {number}"
+    _check_fits(thing, "bytes in a row of a window", found.window_bytes, 511)
+    _check_fits(thing, "weights in a filter", rows * found.window_bytes, 2**15 - 1)
+    _check_fits(thing, "bytes in the rows it keeps", found.kept_bytes, 2**15 - 1)
+    _check_fits(thing, "bytes in a row of its output", found.output_bytes, 2**15 - 1)
+    _check_fits(thing, "channels", channels, 255)
+    _check_fits(thing, "rows in a window", rows, 254)
+    _check_fits(thing, "bits to shift right", int(-layer.shift.min()), 31)
+    return found
+
+
+def _bias_with_zero_point(number, layer):
     """Return bias − input zero point · sum of weights: what does not need the image."""
     weights = layer.weights.reshape(len(layer.bias), -1).astype(np.int64)
     bias = layer.bias - layer.input_zero_point * weights.sum(axis=1)
     largest = np.abs(bias) + 128 * np.abs(weights).sum(axis=1)
-    if np.any(largest << np.maximum(layer.shift, 0) >= 2**31 - 128):
+    shifted = largest * 2.0 ** np.maximum(layer.shift, 0)
+    if shifted.max() >= 2**31 - 128:
         raise TutorialError(
-            f"A layer of {len(bias)} filters can reach {largest.max():,}, but plain C "
-            "has 32 bits for it; train the network again with another seed."
+            f"An accumulator of layer {number} can reach {shifted.max():,.0f}, but "
+            "plain C has 32 bits for it; train the network again with another seed."
         )
     return bias
+
+
+def _check_fits(thing, what, found, largest):
+    if found > largest:
+        raise TutorialError(
+            f"{thing} has {found:,} {what}, but the plain C has room for "
+            f"{largest:,}; make it smaller in notebook 3."
+        )
+
+
+def _sure_margin(scale, logits):
+    """Return the steps between two logits that make the larger one likely.
+
+    If the largest of n logits is ln(n − 1) above each of the others, softmax gives it a
+    probability of one half or more.
+    """
+    return math.ceil(math.log(logits - 1) / scale)
 
 
 def _rows(data):
@@ -165,35 +274,69 @@ def _rows(data):
 
 
 def _board_header(name, model, report, about):
-    methods = [f"Add{kind.title().replace('_', '')}" for kind in model.operator_names]
-    arena = textwrap.wrap(f"Memory for tensors: {report.model.arena_rule}", 84)
-    texts = {"about": comment(about), "arena": comment(arena), "methods": methods}
-    return _render("board.h.j2", name, model=model, report=report, **texts)
+    methods = []
+    for kind in model.operator_names:
+        methods.append(f"Add{kind.title().replace('_', '')}")
+    used = report.model.arena_used
+    headroom = report.model.arena_recommended - used
+    arena = (
+        f"Memory for tensors: {report.model.arena_rule} So {headroom:,} bytes are "
+        "headroom: try with less where RAM is scarce. Part of it are pointers, so "
+        "a 32-bit processor needs less than a 64-bit computer; for the default network "
+        "of this tutorial a 32-bit build used 9,236 bytes."
+    )
+    return c_templates.render(
+        "board.h.j2",
+        name,
+        about=comment(about),
+        model=model,
+        arena=comment(textwrap.wrap(arena, 84)),
+        arena_used=used,
+        arena_headroom=headroom,
+        methods=methods,
+    )
 
 
-def _golden_header(name, report, images_i8, scores_i8):
+def _golden_header(name, model, layers, report, images_i8, scores_i8):
+    tolerance = _rounding_tolerance(model, layers, images_i8)
     about = (
-        "For each digit the first test image that the model reads, with the scores of "
-        f"{report.runtime.name}, on a PC. On a board they settle whether the "
-        "same numbers come out there. Kernels of a chip's maker may round otherwise: a "
-        "tolerance of 2 is a rule of thumb for these ten images, not a bound."
+        "Test images that the model reads, for each digit the one that is hardest for "
+        f"it, with the scores of {report.runtime.name}, on a PC. On a board they tell "
+        "whether the same numbers come out there. Kernels of a chip's maker may round "
+        "otherwise. If every logit is one step off, before the softmax, a score of "
+        f"these images changes by up to {tolerance}: that is kGoldenTolerance. A "
+        "larger difference, or another digit, is a fault."
     )
-    about = comment(textwrap.wrap(about, 84))
-    vectors = {"images": images_i8, "scores": scores_i8}
-    return _render("golden.h.j2", name, about=about, **vectors)
+    return c_templates.render(
+        "golden.h.j2",
+        name,
+        about=comment(textwrap.wrap(about, 84)),
+        images=images_i8,
+        scores=scores_i8,
+        tolerance=tolerance,
+    )
 
 
-def _render(template, name, **values):
-    """Return what a template of this folder makes of a run's name and of `values`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["numbers"] = _numbers
-    scope = f"{identifier(name)}_int8"
-    return environment.get_template(template).render(name=name, scope=scope, **values)
+def _rounding_tolerance(model, layers, images_i8):
+    """Return by how much a score changes at most if every logit is one step off."""
+    logits = layers[-1]
+    if model.output.index == logits.tensor:
+        return 1  # the scores are the logits
+    values = integer_arithmetic.run(layers, images_i8)[-1].reshape(len(images_i8), -1)
+    expected = _softmax(values * logits.output_scale)
+    largest = 0.0
+    for digit in range(values.shape[1]):
+        for step in (-1, 1):  # this one moves one way, and all others the other way
+            moved = values.astype(int) - step
+            moved[:, digit] += 2 * step
+            found = _softmax(moved * logits.output_scale)
+            largest = max(largest, np.abs(found - expected).max())
+    return math.ceil(largest / model.output.scale)
+
+
+def _softmax(values):
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def main():

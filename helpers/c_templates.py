@@ -13,8 +13,9 @@ FOLDER = Path(__file__).parent / "c"
 def render(template, name, **values):
     """Return the text of `template`, a path in ``helpers/c/``, for the run `name`.
 
-    A template knows `name`, `scope` (with which the run's C names begin, such as
-    ``mnist_cnn_int8``), `values`, and the filter ``numbers``.
+    A template knows `name`, `scope` and `macro` (with which the run's C names begin,
+    such as ``mnist_cnn_int8`` and ``MNIST_CNN_INT8``), `values`, and the filter
+    ``numbers``.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -25,7 +26,9 @@ def render(template, name, **values):
     )
     environment.filters["numbers"] = numbers
     scope = f"{identifier(name)}_int8"
-    return environment.get_template(template).render(name=name, scope=scope, **values)
+    macro = scope.upper()
+    found = environment.get_template(template)
+    return found.render(name=name, scope=scope, macro=macro, **values)
 
 
 def identifier(name):

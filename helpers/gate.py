@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from helpers import c_files, integer_arithmetic, networks, tflite
+from helpers import integer_arithmetic, networks, tflite
 from helpers.files import TutorialError
 from helpers.report import Check, change, rate
 
@@ -164,7 +164,7 @@ def check_all(run, data, trained, model_bytes, runtime, scores_i8):
     """
     made, labels = run.history(), data["test_labels"]
     answers = np.array(trained["predictions"]), scores_i8.argmax(axis=1)
-    golden = len(c_files.golden_indices(labels, scores_i8))
+    golden = len(golden_images(labels, scores_i8))
     layers, images = integer_arithmetic.layers(runtime.model), data["test_images"][:200]
     integers = integer_arithmetic.run(layers, images)[-1]
     logits = runtime.tensors(images)[layers[-1].tensor].reshape(integers.shape)

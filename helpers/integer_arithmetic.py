@@ -1,4 +1,4 @@
-"""The network in integers: one description of it, for NumPy, for C and for JavaScript.
+"""The network in integers: one description of it, for NumPy and for C.
 
 Sources: LiteRT 8-bit quantization specification
 (https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_spec);
@@ -13,12 +13,27 @@ import numpy as np
 
 from helpers.files import TutorialError
 
-_RELU, _VALID = 1, 1  # as in TensorFlow's schema.fbs
-_OPERATORS = {  # and what their options have to be
-    "CONV_2D": {"strideH": 1, "strideW": 1},
-    "MAX_POOL_2D": {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2}
-    | {"fusedActivationFunction": 0},
-    "FULLY_CONNECTED": {},
+_NO_ACTIVATION = 0  # as in TensorFlow's schema.fbs
+_RELU = 1
+_VALID = 1
+_OPTIONS = {  # by operator: its options, each with the values that are computed here
+    "CONV_2D": {
+        "padding": (_VALID,),
+        "strideH": (1,),
+        "strideW": (1,),
+        "dilationHFactor": (1,),
+        "dilationWFactor": (1,),
+        "fusedActivationFunction": (_NO_ACTIVATION, _RELU),
+    },
+    "MAX_POOL_2D": {
+        "padding": (_VALID,),
+        "filterHeight": (2,),
+        "filterWidth": (2,),
+        "strideH": (2,),
+        "strideW": (2,),
+        "fusedActivationFunction": (_NO_ACTIVATION,),
+    },
+    "FULLY_CONNECTED": {"fusedActivationFunction": (_NO_ACTIVATION, _RELU)},
     "RESHAPE": {},
     "SOFTMAX": {},
 }
@@ -37,6 +52,7 @@ class Layer:
     multiplier: np.ndarray  # (filters,): rescaling by multiplier * 2**(shift - 31)
     shift: np.ndarray
     input_zero_point: int
+    output_scale: float
     output_zero_point: int
     lowest: int  # output: the zero point with ReLU, else -128; the highest is 127
     pool: bool
@@ -48,56 +64,71 @@ class Layer:
 def layers(model):
     """Return the list of `Layer` of a `helpers.tflite.Model`, up to the logits.
 
-    TutorialError if an operator or one of its options is not described here.
+    TutorialError if an operator, one of its options, or its place in the network is not
+    described here.
     """
-    found, shape = [], model.input.shape[1:]
+    found = []
+    shape = model.input.shape[1:]
     for operator in model.operators:
         _check(operator)
         if operator.name in ("CONV_2D", "FULLY_CONNECTED"):
             found.append(_layer(model, operator, shape))
+            shape = found[-1].output_shape
         elif operator.name == "MAX_POOL_2D":
-            height, width, channels = shape
-            pooled = (height // 2, width // 2, channels)
-            found[-1] = replace(
-                found[-1], pool=True, output_shape=pooled, tensor=operator.outputs[0]
-            )
-        shape = found[-1].output_shape
+            if not found or found[-1].pool:
+                before = "another pooling" if found else "no layer"
+                raise TutorialError(
+                    f"The model has a MAX_POOL_2D with {before} before it, which the "
+                    "integer arithmetic does not know; in the network of notebook 3 "
+                    "put each pooling directly after a convolution."
+                )
+            found[-1] = _pooled(found[-1], operator.outputs[0])
+            shape = found[-1].output_shape
     return found
 
 
 def _check(operator):
-    options, expected = operator.options, _OPERATORS.get(operator.name)
-    if (
-        expected is None
-        or any(options[key] != value for key, value in expected.items())
-        or options.get("padding", _VALID) != _VALID
-        or options.get("fusedActivationFunction", _RELU) not in (0, _RELU)
-    ):
+    if operator.name not in _OPTIONS:
         raise TutorialError(
-            f"The model has a {operator.name} with {options}, which the integer "
-            f"arithmetic does not know; expected are {', '.join(_OPERATORS)} with "
-            "strides of 1, pooling of 2×2, no padding, and ReLU or no activation."
+            f"The model has a {operator.name}, which the integer arithmetic does not "
+            f"know; in the network of notebook 3 use only {', '.join(_OPTIONS)}."
         )
+    for option, known in _OPTIONS[operator.name].items():
+        found = operator.options[option]
+        if found not in known:
+            expected = " or ".join(str(value) for value in known)
+            raise TutorialError(
+                f"The model has a {operator.name} with {option} = {found}, which the "
+                f"integer arithmetic does not know; expected is {expected}: strides "
+                "and dilations of 1, pooling of 2×2, no padding, and ReLU or no "
+                "activation. Change the network of notebook 3."
+            )
 
 
 def _layer(model, operator, input_shape):
-    source, weights, *bias = (model.tensors[i] for i in operator.inputs if i >= 0)
+    source = model.tensors[operator.inputs[0]]
+    weights = model.tensors[operator.inputs[1]]
     output = model.tensors[operator.outputs[0]]
-    shape, factor = weights.shape, source.scale * weights.scales
+    factor = source.scale * weights.scales
+    values = weights.data
     if operator.name == "FULLY_CONNECTED":
-        shape = (-1, *input_shape)
+        values = values.reshape(-1, *input_shape)
         if len(weights.scales) == 1:  # where the runtimes multiply in float32
             factor = np.float64(np.float32(source.scale) * np.float32(weights.scales))
-    values = weights.data.reshape(shape)
     filters, height, width, _ = values.shape
+    has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
+    bias = np.zeros(filters, np.int32)
+    if has_bias:
+        bias = model.tensors[operator.inputs[2]].data
     multiplier, shift = quantize_multiplier(factor / output.scale)
     has_relu = operator.options["fusedActivationFunction"] == _RELU
     return Layer(
         weights=values,
-        bias=bias[0].data if bias else np.zeros(filters, np.int32),
+        bias=bias,
         multiplier=np.broadcast_to(multiplier, filters),
         shift=np.broadcast_to(shift, filters),
         input_zero_point=source.zero_point,
+        output_scale=output.scale,
         output_zero_point=output.zero_point,
         lowest=output.zero_point if has_relu else -128,
         pool=False,
@@ -105,6 +136,13 @@ def _layer(model, operator, input_shape):
         output_shape=(input_shape[0] - height + 1, input_shape[1] - width + 1, filters),
         tensor=output.index,
     )
+
+
+def _pooled(layer, tensor):
+    """Return `layer` with pooling, which writes the model's `tensor`."""
+    height, width, filters = layer.output_shape
+    shape = (height // 2, width // 2, filters)
+    return replace(layer, pool=True, output_shape=shape, tensor=tensor)
 
 
 def quantize_multiplier(real):
@@ -126,7 +164,8 @@ def requantize(accumulators, multiplier, shift, zero_point, lowest=-128):
     ``MultiplyByQuantizedMultiplier`` with two roundings: first of the product's upper
     half, halves upwards; then of the shift to the right, halves away from zero.
     """
-    left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
+    left = np.maximum(shift, 0)
+    right = np.maximum(-np.asarray(shift), 0)
     product = (np.asarray(accumulators, np.int64) << left) * multiplier
     high = (product + 2**30) >> 31
     half = (np.int64(1) << right) >> 1
@@ -146,8 +185,9 @@ def convolve(layer, images_i8):
         height, width, filters = layer.output_shape
         sums = sums[:, : 2 * height, : 2 * width]
         sums = sums.reshape(-1, height, 2, width, 2, filters).max(axis=(2, 4))
-    rescaling = layer.multiplier, layer.shift, layer.output_zero_point
-    return requantize(sums, *rescaling, layer.lowest)
+    return requantize(
+        sums, layer.multiplier, layer.shift, layer.output_zero_point, layer.lowest
+    )
 
 
 def run(layers, images_i8):

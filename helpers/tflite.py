@@ -134,11 +134,23 @@ class _Runtime:
 
     def run(self, images_i8):
         """Return the scores, int8 (images, 10), of int8 images (images, 28, 28, 1)."""
-        scores = np.empty((len(images_i8), math.prod(self.model.output.shape)), np.int8)
+        return self.run_with_logits(images_i8, self.model.output.index)[0]
+
+    def run_with_logits(self, images_i8, tensor):
+        """Return scores and logits, int8 (images, 10) each, of one pass of the images.
+
+        `tensor` is the index of the tensor that holds the logits, such as the
+        ``tensor`` of the last of `helpers.integer_arithmetic.layers`. LiteRT with its
+        fast kernels does not keep it.
+        """
+        shape = (len(images_i8), math.prod(self.model.output.shape))
+        scores = np.empty(shape, np.int8)
+        logits = np.empty(shape, np.int8)
         for number in range(len(images_i8)):
             self._invoke(images_i8[number : number + 1])
             scores[number] = self._value(self.model.output.index).reshape(-1)
-        return scores
+            logits[number] = self._value(tensor).reshape(-1)
+        return scores, logits
 
     def tensors(self, images_i8):
         """Return by index each tensor that is computed; its first axis: the images."""
@@ -168,7 +180,7 @@ class LiteRT(_Runtime):
             interpreter = Interpreter(
                 model_content=self._bytes,
                 experimental_op_resolver_type=kernels,
-                experimental_preserve_all_tensors=keep_all,
+                experimental_preserve_all_tensors=keep_all or self._reference,
             )
             interpreter.allocate_tensors()
 

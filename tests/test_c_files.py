@@ -80,7 +80,7 @@ def published(candidate, tmp_path_factory):
     assert files == c_files.published_files(*given)
     folder = tmp_path_factory.mktemp("published")
     for path, content in files.items():
-        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     return folder, report
 

@@ -63,8 +63,20 @@ def test_convolve_any_shape_equals_loops(shape, pool, zero_point, seed):
         size = size[0] // 2, size[1] // 2
         whole = bytes_i8[:, : 2 * size[0], : 2 * size[1]]
         bytes_i8 = np.max([whole[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], 0)
-    scaling = multiplier, shift, zero_point, 3, 3
-    layer = ia.Layer(weights, bias, *scaling, pool, shape, (*size, 4), 0)
+    layer = ia.Layer(
+        weights=weights,
+        bias=bias,
+        multiplier=multiplier,
+        shift=shift,
+        input_zero_point=zero_point,
+        output_scale=1.0,
+        output_zero_point=3,
+        lowest=3,
+        pool=pool,
+        input_shape=shape,
+        output_shape=(*size, 4),
+        tensor=0,
+    )
     np.testing.assert_array_equal(ia.convolve(layer, images), bytes_i8)
 
 
@@ -89,20 +101,42 @@ def test_requantize_any_factor_rounds_twice_as_gemmlowp_defines(
     assert found == min(max(expected + 5, -128), 127)
 
 
+def _model(models, *operators):
+    """Return the stored model with other operators."""
+    return tflite.read(models())._replace(operators=operators)
+
+
+def test_layers_unknown_operator_is_named(models):
+    convolution = tflite.read(models()).operators[0]
+    with pytest.raises(TutorialError, match=r"has a TANH, .* notebook 3 use only"):
+        ia.layers(_model(models, convolution._replace(name="TANH")))
+
+
 @pytest.mark.parametrize(
     ("number", "option", "value"),
     [
         (0, "strideH", 2),
         (0, "padding", 0),
+        (0, "dilationWFactor", 2),
         (0, "fusedActivationFunction", 3),
         (1, "filterWidth", 3),
+        (1, "fusedActivationFunction", 1),
     ],
 )
-def test_layers_unknown_operator_or_option_is_named(models, number, option, value):
+def test_layers_unknown_option_is_named(models, number, option, value):
     model = tflite.read(models())
-    operator = model.operators[number]
-    with pytest.raises(TutorialError, match="has a TANH"):
-        ia.layers(model._replace(operators=(operator._replace(name="TANH"),)))
-    operator.options[option] = value
-    with pytest.raises(TutorialError, match=f"'{option}': {value}.*does not know"):
+    model.operators[number].options[option] = value
+    with pytest.raises(TutorialError, match=f"with {option} = {value}, .* notebook 3"):
         ia.layers(model)
+
+
+def test_layers_two_poolings_in_a_row_are_refused(models):
+    convolution, pooling = tflite.read(models()).operators[:2]
+    with pytest.raises(TutorialError, match="MAX_POOL_2D with another pooling before"):
+        ia.layers(_model(models, convolution, pooling, pooling))
+
+
+def test_layers_pooling_first_is_refused(models):
+    pooling = tflite.read(models()).operators[1]
+    with pytest.raises(TutorialError, match="MAX_POOL_2D with no layer before"):
+        ia.layers(_model(models, pooling))

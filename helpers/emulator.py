@@ -1,0 +1,193 @@
+"""A program of its own that emulates a Cortex-M: `helpers.processors` starts it.
+
+    python -m helpers.emulator FOLDER PROCESSOR RAM_BYTES
+
+It reads ``program.elf`` and ``images.bin`` (784 int8 pixels each) in the folder, runs
+the program's entry function on each image, writes ``logits.bin`` (10 int8 each) and
+prints its figures as JSON.
+
+The processor is emulated by `unicorn <https://www.unicorn-engine.org>`_, QEMU's
+processors as a library, under the GPLv2. It runs in this process alone, is no part of
+what is published, and a crash in it ends nothing else.
+
+There is no start-up code and no operating system: flash and RAM are mapped, an image is
+written into RAM, four registers are set, and the processor runs until the function
+returns. An access outside the mapped memory ends the run with an error.
+"""
+
+import json
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import unicorn
+from unicorn import arm_const
+
+PROCESSORS = {
+    "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
+}
+IMAGE_BYTES = 784
+LOGITS = 10
+_FLASH = 0
+_FLASH_BYTES = 128 * 1024
+_RAM = 0x2000_0000
+_RETURN = _FLASH + _FLASH_BYTES - 2  # an address where no code is
+_PAINT = 0xA5  # what RAM that nothing has used is filled with
+_LOAD = 1  # type of a segment that belongs into memory, in the ELF specification
+
+
+@dataclass(frozen=True)
+class Program:
+    """What an ELF file puts into memory."""
+
+    flash: bytes  # code and constants, from address 0
+    static_bytes: int  # variables, from the start of RAM; all begin as 0
+    entry: int  # address of the function
+
+
+class EmulatorError(Exception):
+    """What the program did that its processor and memory do not allow."""
+
+
+def read_elf(content):
+    """Return the `Program` in the bytes of a 32-bit ELF file.
+
+    Source: "Tool Interface Standard (TIS) Executable and Linking Format", version 1.2.
+    """
+    entry, table = struct.unpack_from("<II", content, 24)
+    entry_bytes, count = struct.unpack_from("<HH", content, 42)
+    flash = bytearray()
+    static_bytes = 0
+    for number in range(count):
+        header = struct.unpack_from("<8I", content, table + number * entry_bytes)
+        kind, offset, address, _, file_bytes, memory_bytes, _, _ = header
+        if kind != _LOAD or memory_bytes == 0:
+            continue
+        if address < _RAM:
+            end = address + file_bytes
+            flash.extend(bytes(max(0, end - len(flash))))
+            flash[address:end] = content[offset : offset + file_bytes]
+        elif file_bytes > 0:
+            raise EmulatorError("has variables with a value, which nothing would set")
+        else:
+            static_bytes = max(static_bytes, address - _RAM + memory_bytes)
+    return Program(bytes(flash), static_bytes, entry & ~1)
+
+
+class Board:
+    """A processor with flash and a little RAM, in which a program lies.
+
+    RAM holds, from its start, the program's variables, an image, and the logits; from
+    its end, the stack grows downwards.
+    """
+
+    def __init__(self, program, processor, ram_bytes):
+        self._program = program
+        self._image = _RAM + program.static_bytes
+        self._logits = self._image + IMAGE_BYTES
+        self._free = self._logits + LOGITS  # where RAM is free for the stack
+        self._end = _RAM + ram_bytes
+        if self._free >= self._end:
+            needed = self._free - _RAM
+            raise EmulatorError(f"needs {needed:,} bytes of RAM and a stack")
+        self._machine = unicorn.Uc(
+            unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
+        )
+        self._machine.ctl_set_cpu_model(PROCESSORS[processor])
+        readable = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        self._machine.mem_map(_FLASH, _FLASH_BYTES, readable)
+        self._machine.mem_write(_FLASH, program.flash)
+        self._machine.mem_map(_RAM, ram_bytes)
+        self._machine.mem_write(self._free, bytes([_PAINT]) * (self._end - self._free))
+
+    def classify(self, image_i8):
+        """Run the program's function on 784 int8 pixels; return ten int8 logits."""
+        machine = self._machine
+        machine.mem_write(self._image, image_i8.tobytes())
+        # The registers of a call, by the "Procedure Call Standard for the Arm
+        # Architecture": two arguments, the stack, and where to return to.
+        machine.reg_write(arm_const.UC_ARM_REG_R0, self._image)
+        machine.reg_write(arm_const.UC_ARM_REG_R1, self._logits)
+        machine.reg_write(arm_const.UC_ARM_REG_SP, self._end)
+        machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+        try:
+            machine.emu_start(self._program.entry | 1, _RETURN)
+        except unicorn.UcError as error:
+            raise EmulatorError(f"stopped: {error}") from error
+        if self.stack_bytes() >= self._end - self._free:
+            raise EmulatorError("needs more RAM: its stack ran into its variables")
+        return np.frombuffer(machine.mem_read(self._logits, LOGITS), np.int8)
+
+    def count_instructions(self, image_i8):
+        """Return how many instructions the processor executes for an image."""
+        times = {}  # how often each block of instructions ran, by address and bytes
+
+        def count(machine, address, size, _):
+            times[address, size] = times.get((address, size), 0) + 1
+
+        hook = self._machine.hook_add(unicorn.UC_HOOK_BLOCK, count)
+        self.classify(image_i8)
+        self._machine.hook_del(hook)
+        total = 0
+        for (address, size), runs in times.items():
+            code = self._machine.mem_read(address, size)
+            total += runs * instructions_in(np.frombuffer(code, "<u2"))
+        return total
+
+    def stack_bytes(self):
+        """Return how much of the RAM's end has been written to, by painted memory."""
+        memory = self._machine.mem_read(self._free, self._end - self._free)
+        used = np.flatnonzero(np.frombuffer(memory, np.uint8) != _PAINT)
+        if len(used) == 0:
+            return 0
+        return self._end - self._free - int(used[0])
+
+
+def instructions_in(code):
+    """Return how many Thumb instructions there are in 16-bit units of code.
+
+    An instruction has two units if its first begins with 11101, 11110 or 11111
+    ("Armv7-M Architecture Reference Manual", A5.1).
+    """
+    count = 0
+    place = 0
+    while place < len(code):
+        place += 2 if code[place] >> 11 >= 0b11101 else 1
+        count += 1
+    return count
+
+
+def main():
+    """Run what the command line names."""
+    folder = Path(sys.argv[1])
+    processor = sys.argv[2]
+    ram_bytes = int(sys.argv[3])
+    images = np.fromfile(folder / "images.bin", np.int8).reshape(-1, IMAGE_BYTES)
+    logits = np.empty((len(images), LOGITS), np.int8)
+    try:
+        program = read_elf((folder / "program.elf").read_bytes())
+        # Counting is slow, and the count hardly depends on the image. The processor
+        # that counted stays slow, so another one runs the images.
+        counting = Board(program, processor, ram_bytes)
+        instructions = counting.count_instructions(images[0])
+        board = Board(program, processor, ram_bytes)
+        for number, image in enumerate(images):
+            logits[number] = board.classify(image)
+    except EmulatorError as error:
+        print(json.dumps({"error": str(error)}))
+        return
+    logits.tofile(folder / "logits.bin")
+    figures = {
+        "flash_bytes": len(program.flash),
+        "static_bytes": program.static_bytes,
+        "stack_bytes": board.stack_bytes(),
+        "instructions": instructions,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

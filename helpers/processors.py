@@ -1,0 +1,253 @@
+"""The published C on processors: compiled for each, and run, byte for byte as it is.
+
+`emulate` runs it on an emulated Cortex-M0 or Cortex-M3 with little memory, `run_here`
+on this computer, and `webassembly` makes a module for a web page. The compiler for all
+of them is zig's, from the package ``ziglang``: Clang for every target in one wheel, on
+Linux, Windows and macOS. Compilers, programs and emulators run in processes of their
+own, so that a crash there is one sentence here.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers import c_templates
+from helpers.files import TutorialError
+
+IMAGE_BYTES = 784
+LOGITS = 10
+_REPOSITORY = Path(__file__).parents[1]
+_TIMEOUT = 600  # seconds, for each compiler and each program
+_INSTALL = "run pip install -r requirements.txt in the environment that you use"
+_OTHER_FOLDER = (
+    "set the environment variable TMPDIR (Windows: TEMP) to a folder on a disk with "
+    "free space from which programs may be started"
+)
+
+
+@dataclass(frozen=True)
+class ProcessorRun:
+    """What the network took on an emulated processor, and what it answered."""
+
+    processor: str
+    ram_bytes: int  # of RAM that there is, for everything
+    flash_bytes: int  # code, weights and all other constants
+    static_bytes: int  # variables; an image and its logits, 794 bytes, come on top
+    stack_bytes: int  # at most, as painted memory shows
+    instructions: int  # for one image; not clock cycles, which are not emulated
+    logits: np.ndarray  # int8, (images, 10)
+
+    @property
+    def used_bytes(self):
+        """The RAM that is used: variables, image, logits and stack."""
+        return self.static_bytes + IMAGE_BYTES + LOGITS + self.stack_bytes
+
+
+def emulate(name, files, images_i8, processor, ram_bytes=2048):
+    """Run the published C on an emulated processor; return a `ProcessorRun`.
+
+    `files` are the published files of the run `name`, by path. `images_i8` are int8,
+    (images, 28, 28, 1). `processor` is ``"cortex-m0"`` or ``"cortex-m3"``. It has
+    `ram_bytes` of RAM, a multiple of 1,024, for variables, image, logits and stack:
+    an access beyond them is an error. TutorialError if anything cannot be run.
+    """
+    with _folder() as folder:
+        function = f"{c_templates.identifier(name)}_int8_classify"
+        _zig(
+            "cc",
+            "-target",
+            "thumb-freestanding-eabi",
+            f"-mcpu={processor.replace('-', '_')}",
+            "-Os",
+            "-std=c99",
+            "-ffreestanding",
+            "-fno-sanitize=all",  # zig would compile traps in
+            "-ffunction-sections",
+            "-Wl,--gc-sections",
+            f"-Wl,-e,{function}",
+            "-T",
+            c_templates.FOLDER / "cortex_m.ld",
+            "-o",
+            folder / "program.elf",
+            "-I",
+            folder,
+            *_written(files, folder),
+            folder=folder,
+        )
+        images_i8.tofile(folder / "images.bin")
+        command = [sys.executable, "-m", "helpers.emulator"]
+        command += [folder, processor, str(ram_bytes)]
+        printed = _call("The emulator", command, _REPOSITORY, _INSTALL)
+        figures = json.loads(printed)
+        if "error" in figures:
+            raise TutorialError(
+                f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain "
+                f"C {figures['error']}; give it more RAM, or make the network smaller "
+                "in notebook 3."
+            )
+        logits = np.fromfile(folder / "logits.bin", np.int8).reshape(-1, LOGITS)
+    return ProcessorRun(
+        processor=processor,
+        ram_bytes=ram_bytes,
+        flash_bytes=figures["flash_bytes"],
+        static_bytes=figures["static_bytes"],
+        stack_bytes=figures["stack_bytes"],
+        instructions=figures["instructions"],
+        logits=logits,
+    )
+
+
+def run_here(name, files, images_i8):
+    """Run the published C on this computer; return its logits, int8 (images, 10).
+
+    Arguments as for `emulate`. TutorialError if anything cannot be run.
+    """
+    with _folder() as folder:
+        program = folder / "program.exe"  # other systems do not mind the ending
+        function = f"{c_templates.identifier(name)}_int8_classify"
+        _zig(
+            "cc",
+            "-O2",
+            "-std=c99",
+            "-fno-sanitize=all",
+            "-include",
+            f"{name}_int8_inference.h",
+            f"-DCLASSIFY={function}",
+            f"-DIMAGE_BYTES={IMAGE_BYTES}",
+            f"-DLOGITS={LOGITS}",
+            "-o",
+            program,
+            "-I",
+            folder,
+            *_written(files, folder),
+            c_templates.FOLDER / "run_images.c",
+            folder=folder,
+        )
+        what = "The plain C, compiled for this computer,"
+        printed = _call(what, [program], folder, _OTHER_FOLDER, images_i8.tobytes())
+    expected = len(images_i8) * LOGITS
+    if len(printed) != expected:
+        raise TutorialError(
+            f"{what} answered with {len(printed):,} bytes, where {expected:,} logits "
+            f"were expected; {_OTHER_FOLDER}."
+        )
+    return np.frombuffer(printed, np.int8).reshape(-1, LOGITS)
+
+
+def webassembly(name, files):
+    """Return the published C as the bytes of a WebAssembly module.
+
+    It exports its memory, ``__heap_base`` (the address of the first free byte in it)
+    and the functions ``…_int8_classify``, ``…_begin``, ``…_row``, ``…_best`` and
+    ``…_margin``. TutorialError if the compiler cannot be run.
+    """
+    prefix = f"{c_templates.identifier(name)}_int8"
+    exports = ["-Wl,--export=__heap_base"]
+    for function in ("classify", "begin", "row", "best", "margin"):
+        exports.append(f"-Wl,--export={prefix}_{function}")
+    with _folder() as folder:
+        module = folder / "program.wasm"
+        _zig(
+            "cc",
+            "-target",
+            "wasm32-freestanding",
+            "-O2",
+            "-std=c99",
+            "-fno-sanitize=all",
+            "-Wl,--no-entry",
+            "-Wl,--strip-all",
+            *exports,
+            "-o",
+            module,
+            "-I",
+            folder,
+            *_written(files, folder),
+            folder=folder,
+        )
+        return module.read_bytes()
+
+
+def _written(files, folder):
+    """Write the C of the published `files` to a folder; return what to compile."""
+    sources = []
+    for path, content in files.items():
+        if "/" in path or not path.endswith((".c", ".h")):
+            continue
+        (folder / path).write_bytes(content)
+        if path.endswith(".c"):
+            sources.append(folder / path)
+    return sources
+
+
+def _zig(*arguments, folder):
+    """Call the compiler; what it keeps for the next call lies in `_cache`."""
+    command = [sys.executable, "-m", "ziglang", *arguments]
+    remedy = f"{_INSTALL}, or {_OTHER_FOLDER}"
+    cache = str(_cache())
+    kept = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    _call("The compiler zig", command, folder, remedy, environment=kept)
+
+
+def _call(what, command, folder, remedy, given=b"", environment=None):
+    """Run a command in a folder and return the bytes that it prints.
+
+    `given` is what it reads from its standard input, `environment` the variables that
+    it gets besides this process' own. TutorialError with `remedy` if it fails.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            input=given,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            env={**os.environ, **(environment or {})},
+        )
+    except OSError as error:
+        reason = error.strerror or error
+        raise TutorialError(f"{what} cannot be started: {reason}; {remedy}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise TutorialError(
+            f"{what} did not end within {_TIMEOUT} seconds; {remedy}."
+        ) from error
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise TutorialError(
+            f"{what} ended with code {done.returncode} instead of 0 and said "
+            f"{said[-400:]!r}; {remedy}."
+        )
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _folder():
+    """Give the path of a temporary folder; what cannot be written is a sentence."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise TutorialError(
+            f"The plain C cannot be compiled in {tempfile.gettempdir()}: "
+            f"{error.strerror or error}; {_OTHER_FOLDER}."
+        ) from error
+
+
+def _cache():
+    """Return the folder of the user's own where zig keeps what it has compiled.
+
+    Its first call takes seconds to build a run-time library, later calls a fifth of
+    one.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else ""  # Windows: a folder a user
+    cache = Path(tempfile.gettempdir(), f"mnist-to-microcontroller-zig{user}")
+    cache.mkdir(mode=0o700, exist_ok=True)
+    if user != "" and cache.stat().st_uid != user:
+        raise TutorialError(f"{cache} belongs to another user; {_OTHER_FOLDER}.")
+    return cache
