@@ -106,12 +106,17 @@ def _parser(known):
     for number, step in enumerate(runs.STEPS, start=1):
         groups[number] = parser.add_argument_group(f"notebook {number}, {step}")
     for parameter in known.values():
-        in_all = len(parameter.notebooks) in (0, len(runs.STEPS))
-        group = whole_run if in_all else groups[parameter.notebooks[0]]
+        text = described(parameter)
+        if len(parameter.notebooks) in (0, len(runs.STEPS)):
+            group = whole_run
+        else:
+            group = groups[parameter.notebooks[0]]
+            others = [f" and notebook {number}" for number in parameter.notebooks[1:]]
+            text += "".join(others)
         group.add_argument(
             _option(parameter.name),
             metavar=_METAVARS[parameter.type],
-            help=_help(parameter).replace("%", "%%"),
+            help=text.replace("%", "%%"),
         )
     whole_run.add_argument("--no-pages", action="store_true", help="make no HTML pages")
     whole_run.add_argument("--open", action="store_true", help="show the run's page")
@@ -130,13 +135,11 @@ def _with_dashes(word):
     return name.replace("_", "-") + equals + value
 
 
-def _help(parameter):
+def described(parameter):
+    """Return what --help says of a parameter: meaning, accepted values, default."""
     notes = [f"default {parameter.default}"]
     if parameter.accepts:
         notes.insert(0, parameter.accepts)
-    others = parameter.notebooks[1:]
-    if others and len(parameter.notebooks) < len(runs.STEPS):
-        notes.append(f"also notebook {', '.join(map(str, others))}")
     return f"{parameter.help} [{'; '.join(notes)}]"
 
 

@@ -10,30 +10,32 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pandas as pd
 import psutil
 import pytest
 import stand_ins
-from browser import chromium
+from browser import chromium, page_folder
 from stand_ins import needs_posix
 
 from helpers import parameters, runs, sweep
 
-__all__ = ["chromium"]  # a fixture
+__all__ = ["chromium", "page_folder"]  # fixtures
 KNOWN = parameters.all_parameters(runs.notebooks())
-WRONG = ["epochs=0", "epochs=1,", "epochs", "augment=perhaps", "bogus=1", "recipe=new"]
-WRONG += ["seed=1;seed=2", "save_model_name=a", "start_at=4", "dataset=/absent/a.npz"]
+KNOWN_AND_RECIPE = KNOWN | {option.name: option for option in parameters.OPTIONS}
 NOTE = """---
+note = {"seed": seed, "mishap": mishap, "folder": str(run.folder)}
 with open(os.environ["NOTES"], "a") as file:
-    print(seed, mishap, file=file)
-mishap = "none" if "HEALED" in os.environ else mishap
+    print(json.dumps(note), file=file)
 ---
 """
-READ = 'open(given).read() if (given := made_from["dataset"]) != "auto" else ""'
+FAIL = 'if mishap == "fail":'
+READ = 'open(made_from["dataset"]).read() if "/" in made_from["dataset"] else ""'
 # What runs is noted; the dataset's name is what a file holds.
 EDITS = [
     ("04_train_model", "---\n", NOTE),
+    ("04_train_model", FAIL, 'if mishap == "fail" and "HEALED" not in os.environ:'),
     ("06_test_quantized_model", '"squares"', READ),
 ]
 
@@ -46,44 +48,56 @@ class Site:
             for stem, old, new in EDITS:
                 text = stand_ins.CELLS[stem].replace(old, new, 1)
                 patch.setitem(stand_ins.CELLS, stem, text)
-            stand_ins.House(folder)
-        self.folder, self.started = folder, []
-        self.out, self.notes = folder / "out", folder / "notes"
-        self.environment = os.environ | {
-            "NOTEBOOKS_DIR": str(folder / "notebooks"),
-            "PYTHONPATH": str(stand_ins.REPOSITORY),
+            house = stand_ins.House(folder)
+        self.folder = folder
+        self.started = []
+        self.out = folder / "out"
+        self.notes = folder / "notes"
+        self.environment = house.environment | {
             "NOTES": str(self.notes),
             "MNIST_NPZ": "",
         }
 
-    def start(self, *arguments, module="helpers.sweep", **options):
-        command = [sys.executable, "-m", module, *arguments]
-        options |= {"cwd": self.folder, "env": self.environment, "text": True}
-        process = subprocess.Popen(command, start_new_session=True, **options)
+    def start(self, module, *arguments, stdout=subprocess.DEVNULL, **environment):
+        """Start a Python module as a process in a group of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         self.started.append(process)
         return process
 
     def sweep(self, *arguments):
         """Start a sweep and return its process."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return self.start(*arguments, "--out", str(self.out), **pipes)
+        out = ["--out", str(self.out)]
+        return self.start("helpers.sweep", *arguments, *out, stdout=subprocess.PIPE)
 
-    def start_cluster(self):
-        """Start a scheduler and two workers, each a process: address, a worker."""
+    def start_cluster(self, workers, **environment):
+        """Start a scheduler and workers, each a process: its address, a worker."""
         file = self.folder / "scheduler.json"
-        options = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
+        common = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
+        self.start("dask", "scheduler", "--port", "0", *common)
         own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder)]
-        commands = ["scheduler", "--port", "0"], ["worker", *own], ["worker", *own]
-        quiet = dict.fromkeys(["stdout", "stderr"], subprocess.DEVNULL)
-        cluster = [self.start(*c, *options, module="dask", **quiet) for c in commands]
-        self.wait(lambda: file.exists() and file.stat().st_size)  # it is written late
-        return json.loads(file.read_text())["address"], cluster[1]
+        for _ in range(workers):
+            worker = self.start("dask", "worker", *own, *common, **environment)
+        # The file is written late.
+        self.wait(lambda: file.exists() and file.stat().st_size)
+        return json.loads(file.read_text())["address"], worker
 
     def noted(self):
-        """Return seed and mishap of each attempt at a run so far, sorted."""
+        """Return what each attempt at a run has noted so far."""
         with contextlib.suppress(FileNotFoundError):
-            return sorted(self.notes.read_text().splitlines())
+            return [json.loads(line) for line in self.notes.read_text().splitlines()]
         return []
+
+    def attempts(self, key):
+        """Return how many attempts there were with each value of a parameter."""
+        return Counter(note[key] for note in self.noted())
 
     def rows(self, *columns):
         """Return these columns of ``sweep.csv``, sorted."""
@@ -97,11 +111,19 @@ class Site:
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.05)
 
+    def close(self):
+        """End all processes that were started here."""
+        for process in self.started:
+            with contextlib.suppress(psutil.Error):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.kill()
+
 
 def end(process):
     """Return a sweep's exit status, and what it printed, when it ends."""
     said, _ = process.communicate(timeout=300)
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     return process.returncode, said
 
 
@@ -109,118 +131,356 @@ def end(process):
 def site(tmp_path):
     site = Site(tmp_path / "site")
     yield site
-    for process in site.started:
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-        process.kill()
+    site.close()
 
 
-@needs_posix
-def test_run_of_a_killed_worker_is_done_by_another_and_never_again(site, tmp_path):
-    dataset = tmp_path / "mine.npz"
+# A cluster that loses a worker
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Return a site whose cluster lost a worker during two runs, and the settings."""
+    site = Site(tmp_path_factory.mktemp("cluster"))
+    dataset = site.folder / "mine.npz"
     dataset.write_text("digits of mine")
-    address, worker = site.start_cluster()
-    grid = ["--set", "seed=1,2", "--set", "wait=4", "--set", f"dataset={dataset}"]
-    process = site.sweep(*grid, "--scheduler", address)
+    settings = ["--set", "seed=1,2", "--set", "wait=3", "--set", f"dataset={dataset}"]
+    address, worker = site.start_cluster(2)
+    process = site.sweep(*settings, "--scheduler", address)
     site.wait(lambda: len(site.noted()) == 2)
     worker.kill()
     status, said = end(process)
-    assert (status, "2 runs, 0 of them finished" in said) == (0, True), said
-    assert len(site.noted()) == 3
-    rows = site.rows("seed", "status", "dataset_name", "int8_accuracy", "model_bytes")
-    assert rows == [(s, "done", "digits of mine", "97.1", "10241") for s in "12"]
-    for run, seed in site.rows("id", "seed"):
-        folder = site.out / "runs" / run
+    assert status == 0, said
+    yield site, settings
+    site.close()
+
+
+@needs_posix
+def test_run_of_a_killed_worker_is_done_by_another(cluster):
+    assert sorted(cluster[0].attempts("seed").values()) == [1, 2]
+    assert cluster[0].rows("seed", "status") == [("1", "done"), ("2", "done")]
+
+
+@needs_posix
+def test_table_has_what_the_run_has_achieved(cluster):
+    rows = cluster[0].rows(
+        "dataset_name", "float_accuracy", "int8_accuracy", "int8_correct", "model_bytes"
+    )
+    assert rows == 2 * [("digits of mine", "97.0", "97.1", "971", "10241")]
+
+
+@needs_posix
+def test_folder_of_a_run_has_what_was_published(cluster):
+    out = cluster[0].out
+    for run, seed in cluster[0].rows("id", "seed"):
+        folder = out / "runs" / run
         model = (folder / f"{run}_int8.tflite").read_bytes()
         assert model == stand_ins.model(int(seed))
         for line in (folder / "SHA256SUMS").read_text().splitlines():
             data = (folder / line.split()[1]).read_bytes()
             assert hashlib.sha256(data).hexdigest() == line.split()[0]
-    status, said = end(site.sweep(*grid))
+
+
+@needs_posix
+def test_same_command_again_runs_nothing_and_writes_table_and_page_anew(cluster):
+    site, settings = cluster
+    table, page = site.out / "sweep.csv", site.out / "sweep.html"
+    before = site.rows("id", "status", "seconds")
+    attempts = len(site.noted())
+    table.unlink()
+    page.unlink()
+    status, said = end(site.sweep(*settings))
     assert (status, "2 runs, 2 of them finished" in said) == (0, True), said
-    assert len(site.noted()) == 3
-    assert len(site.rows("id")) == 2
+    assert len(site.noted()) == attempts
+    assert site.rows("id", "status", "seconds") == before and page.exists()
 
 
-def test_failed_run_is_retried_and_recorded_but_a_failed_gate_is_a_result(site):
-    grid = ["--set", "mishap=fail,none", "--set", "after=900", "--workers", "2"]
-    status, said = end(site.sweep(*grid))
-    assert (status, site.noted()) == (1, ["1 fail", "1 fail", "1 none"])
-    assert site.rows("mishap", "status", "int8_accuracy", "int8_correct") == [
-        ("fail", "failed", "", ""),
-        ("none", "gate failed", "90.0", "900"),
-    ]
-    (_, failed), (_, refused) = site.rows("mishap", "error")
-    assert "ValueError: asked to fail in two lines" in failed
-    assert refused == "900 of 1,000 are right, where 960 are expected."
-    assert said.count(refused) == said.count(failed) == 1
+def test_worker_without_the_project_is_told_before_the_first_run(site):
+    other = site.folder / "other"
+    (other / "helpers").mkdir(parents=True)
+    empty = 'raise ModuleNotFoundError("No module named papermill")'
+    (other / "helpers" / "__init__.py").write_text(empty)
+    address, _ = site.start_cluster(1, PYTHONPATH=str(other))
+    status, said = end(site.sweep("--set", "seed=1", "--scheduler", address))
+    last = said.splitlines()[-1]
+    assert status == 1 and "cannot import this project (No module named" in last
+    assert "pip install -r requirements.txt" in last
+
+
+def test_scheduler_that_is_not_there_is_told_in_one_sentence(site):
+    address = "nowhere://127.0.0.1"
+    status, said = end(site.sweep("--set", "seed=1", "--scheduler", address))
+    assert status == 1 and "The Dask cluster failed" in said.splitlines()[-1]
+
+
+# Runs that fail
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory):
+    """Return a site after a run that failed and one that the gate refused.
+
+    With it come the settings, the exit status and what was printed.
+    """
+    site = Site(tmp_path_factory.mktemp("failing"))
+    settings = ["--set", "mishap=fail,none", "--set", "after=900", "--workers", "2"]
+    status, said = end(site.sweep(*settings))
+    yield site, settings, status, said
+    site.close()
+
+
+def test_run_that_fails_is_tried_twice_and_ends_the_sweep_with_1(failing):
+    site, _, status, said = failing
+    assert status == 1 and "1 of 2 runs failed" in said
+    assert site.attempts("mishap")["fail"] >= 2
+
+
+def test_run_that_fails_is_recorded_with_its_sentence(failing):
+    (_, status, error), _ = failing[0].rows("mishap", "status", "error")
+    assert status == "failed"
+    assert "ValueError: asked to fail in two lines" in error
+    assert failing[3].count(error) == 1
+
+
+def test_run_that_the_gate_refuses_is_a_result_and_done_once(failing):
+    rows = failing[0].rows("mishap", "status", "int8_accuracy", "int8_correct", "error")
+    sentence = "900 of 1,000 are right, where 960 are expected."
+    assert rows[1] == ("none", "gate failed", "90.0", "900", sentence)
+    assert failing[0].attempts("mishap")["none"] == 1
+
+
+def test_runs_work_below_the_folder_of_results(failing):
+    # The temporary folder of a computer is often small.
+    for note in failing[0].noted():
+        assert note["folder"].startswith(str(failing[0].out))
+
+
+def test_nothing_but_results_is_left_in_their_folder(failing):
+    left = {path.name for path in failing[0].out.iterdir()}
+    assert left == {"runs", "sweep.csv", "sweep.html", ".dask"}
+    work = [path for path in failing[0].out.rglob(".dask/**/*") if path.is_file()]
+    assert {path.suffix for path in work} <= {".lock"}  # Dask's own
+
+
+def test_same_command_again_does_only_what_failed(failing):
+    site, settings, _, _ = failing
+    before = site.attempts("mishap")
     site.environment["HEALED"] = "yes"
-    status, said = end(site.sweep(*grid))
+    status, said = end(site.sweep(*settings))
     assert (status, "2 runs, 1 of them finished" in said) == (0, True), said
-    assert site.noted() == ["1 fail", "1 fail", "1 fail", "1 none"]
+    assert site.attempts("mishap") == before + Counter({"fail": 1})
     assert site.rows("status") == 2 * [("gate failed",)]
 
 
 @needs_posix
-def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on(site):
+def test_ctrl_c_leaves_no_process_and_the_table_of_what_has_ended(site):
     process = site.sweep("--set", "wait=0,300", "--workers", "2")
     site.wait(lambda: (site.out / "sweep.html").exists() and len(site.noted()) == 2)
     below = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
     status, said = end(process)
-    assert status == 130
-    assert "the same command goes on from here" in said
+    assert status == 130 and "the same command goes on from here" in said
     assert len(below) > 4 and psutil.wait_procs(below, timeout=20)[1] == []
     assert site.rows("wait", "status") == [("0.0", "done")]
 
 
-@pytest.mark.parametrize("settings", WRONG)
-def test_wrong_grid_ends_with_2_and_writes_nothing(settings, tmp_path, capsys):
-    arguments = [w for setting in settings.split(";") for w in ("--set", setting)]
+# The plan
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--set epochs=0",
+        "--set epochs=1,",
+        "--set epochs",
+        "--set augment=perhaps",
+        "--set bogus=1",
+        "--set recipe=new",
+        "--set seed=1 --set seed=2",
+        "--set save_model_name=a",
+        "--set serial_port=COM3",
+        "--set photo=a.png",
+        "--set start_at=4",
+        "--set dataset=/absent/a.npz",
+        "--set epochs=1 --workers 0",
+    ],
+)
+def test_wrong_command_ends_with_2_and_writes_nothing(options, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        sweep.main([*arguments, "--out", str(tmp_path / "out")])
+        sweep.main([*options.split(), "--out", str(tmp_path / "out")])
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert "error: " in said and ("expected" in said or "accepts" in said)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_help_lists_what_can_be_compared(capsys):
+    with pytest.raises(SystemExit):
+        sweep.main(["--help"])
+    said = capsys.readouterr().out
+    assert "passes over the training images [1 to 1000; default 5]" in said
+    assert "save_model_name" not in said
+
+
+def test_plan_has_each_combination_with_its_recipe_and_defaults():
+    planned = sweep.plan(["seed=1,2", "recipe=original,default"], KNOWN_AND_RECIPE)
+    found = [(run.values["seed"], run.values["pixel_scale"]) for run in planned]
+    assert found == [(1, 1.0), (1, 128.0), (2, 1.0), (2, 128.0)]
+    assert {run.values["batch_size"] for run in planned} == {64}
+
+
+def test_runs_of_the_same_values_are_one_run():
+    settings = ["epochs=3,3", "seed=1"]
+    assert len(sweep.plan(settings, KNOWN)) == 1
+
+
 def test_run_has_another_name_when_the_file_of_its_dataset_has_changed(tmp_path):
     names = set()
     for text in ("some digits", "other digits", "some digits"):
         (tmp_path / "mine.npz").write_text(text)
-        names |= sweep.grid([f"dataset={tmp_path / 'mine.npz'}"], KNOWN).keys()
+        [run] = sweep.plan([f"dataset={tmp_path / 'mine.npz'}"], KNOWN)
+        names.add(run.id)
     assert len(names) == 2
 
 
-def test_page_needs_no_network_and_tells_means_and_errors(chromium, tmp_path):
-    accuracies = {"conv": [97.0, 98.0, 98.5], "dense": [96.0, 96.5]}
-    rows = [
-        {"id": f"run_{head}{seed}", "status": "done", "head": head, "seed": seed}
-        | {"recipe": "default", **dict.fromkeys(sweep.RESULTS)}
-        | {"float_accuracy": 99.0, "int8_accuracy": accuracy, "seconds": 9 + seed}
-        | {"model_bytes": 25000}
-        for head, values in accuracies.items()
-        for seed, accuracy in enumerate(values)
-    ]
-    failed = dict.fromkeys(sweep.RESULTS) | {"status": "failed", "error": "<b>No</b>"}
-    rows.append(rows[0] | failed | {"id": "run_failed"})
-    for some in (rows[:1], rows[:3], rows[-1:]):  # one run, only seeds, no result
-        assert f">{some[0]['status']}<" in sweep.page(pd.DataFrame(some, dtype=object))
-    path = tmp_path / "sweep.html"
-    path.write_text(sweep.page(pd.DataFrame(rows, dtype=object)), encoding="utf-8")
-    page, asked = chromium.new_page(viewport={"width": 390, "height": 900}), []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: asked.append(error))
+@pytest.mark.parametrize(
+    ("cores", "gibibytes", "workers"), [(8, 4, 3), (2, 64, 2), (4, 1, 1)]
+)
+def test_workers_are_capped_by_cores_and_memory(monkeypatch, cores, gibibytes, workers):
+    monkeypatch.setattr(sweep, "CPU_COUNT", cores)
+    monkeypatch.setattr(sweep, "MEMORY_LIMIT", gibibytes * 2**30)
+    assert sweep.workers_here() == workers
+
+
+# Table and page
+
+ACCURACIES = {"conv": [97.0, 98.0, 98.5], "dense": [96.0, 96.5], "both": [95.0]}
+
+
+def finished(head, seed, accuracy):
+    """Return a run of these parameters; it failed if it has no accuracy."""
+    values = {"recipe": "default", "head": head, "seed": seed}
+    run = sweep.PlannedRun(f"run_{head}{seed}", values)
+    if accuracy is None:
+        return sweep.Finished(run, sweep.Outcome("failed", "<b>No</b>"), {})
+    outcome = sweep.Outcome(
+        status="done",
+        float_accuracy=99.0,
+        int8_accuracy=accuracy,
+        model_bytes=25_000 + seed,
+        seconds=9.5,
+    )
+    return sweep.Finished(run, outcome, {})
+
+
+def table(*found):
+    return pd.DataFrame([sweep.row(one) for one in found], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    """Return the table of some runs, one of which failed."""
+    found = [finished("conv", 9, None)]
+    for head, values in ACCURACIES.items():
+        for seed, accuracy in enumerate(values):
+            found.append(finished(head, seed, accuracy))
+    return table(*found)
+
+
+def test_groups_have_mean_and_standard_deviation_over_seeds_best_first(compared):
+    ended = compared.dropna(subset=["int8_accuracy"])
+    found = sweep.groups(ended, ["head"])
+    assert [group.label for group in found] == ["head=conv", "head=dense", "head=both"]
+    for group, values in zip(found, ACCURACIES.values(), strict=True):
+        assert group.runs == len(values)
+        assert group.mean == pytest.approx(statistics.mean(values))
+    assert found[1].deviation == pytest.approx(0.5 / 2**0.5)
+    assert found[2].deviation is None
+
+
+def test_chart_draws_bytes_against_accuracy_and_the_means(compared):
+    ended = compared.dropna(subset=["int8_accuracy"])
+    groups = sweep.groups(ended, ["head"])
+    above, below = sweep.chart(ended, groups).axes
+    x, y = above.lines[0].get_data()
+    assert list(x) == list(ended["model_bytes"])
+    assert list(y) == list(ended["int8_accuracy"])
+    points, _, [bars] = below.containers[0]
+    assert list(points.get_xdata()) == [group.mean for group in groups]
+    ends = [segment[:, 0] for segment in bars.get_segments()]
+    for group, (low, high) in zip(groups, ends, strict=True):
+        assert high - low == pytest.approx(2 * (group.deviation or 0))
+
+
+@pytest.fixture(scope="module")
+def page(compared, chromium, page_folder):
+    """Return the page in a browser, as wide as a phone; `asked` are its requests."""
+    path = page_folder / "sweep.html"
+    path.write_text(sweep.page(compared), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.asked.append(error))
     page.goto(path.as_uri())
-    assert asked == [path.as_uri()]
+    page.address = path.as_uri()
+    yield page
+    page.close()
+
+
+def test_page_needs_no_network(page):
+    assert page.asked == [page.address]
+
+
+def test_page_fits_a_phone_and_shows_its_chart(page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.evaluate("document.querySelector('img').naturalWidth") > 200
-    alt = page.get_by_role("img").get_attribute("alt")
-    for head, values in accuracies.items():
-        mean, deviation = statistics.mean(values), statistics.stdev(values)
-        assert f"head={head}: {mean:.2f} ± {deviation:.2f} %" in alt
-    assert "<b>No</b>" in page.inner_text("tr:has-text('run_failed')")
-    assert page.locator("tbody tr td").first.inner_text() == "run_conv2"
-    page.close()
+
+
+def test_page_begins_with_what_was_found(page):
+    assert page.title() == "Sweep over head, seed"
+    said = page.inner_text("p >> nth=0")
+    assert "6 done" in said and "1 failed" in said
+    assert "head=conv, 97.83 % after quantization" in said
+
+
+def test_page_tells_means_with_deviations(page):
+    table = page.locator("table").first.inner_text()
+    for head, values in ACCURACIES.items():
+        mean = f"head={head}\t{len(values)}\t{statistics.mean(values):.2f}"
+        deviation = ""
+        if len(values) > 1:
+            deviation = f" ± {statistics.stdev(values):.2f}"
+        assert f"{mean}{deviation} %" in table
+
+
+def test_page_shows_runs_best_first_and_only_columns_that_differ(page):
+    runs_table = page.locator("table").last
+    assert runs_table.locator("tbody tr td").first.inner_text() == "run_conv2"
+    heads = runs_table.locator("th").all_inner_texts()
+    assert "head" in heads and "recipe" not in heads and "seconds" not in heads
+
+
+def test_page_shows_an_error_as_text(page):
+    assert "<b>No</b>" in page.inner_text("tr:has-text('run_conv9')")
+
+
+@pytest.mark.parametrize(("scheme", "is_light"), [("light", True), ("dark", False)])
+def test_page_follows_light_and_dark(page, scheme, is_light):
+    page.emulate_media(color_scheme=scheme)
+    # A system colour that the browser takes for text on this page.
+    text = page.evaluate("getComputedStyle(document.body).color")
+    assert (text == "rgb(0, 0, 0)") is is_light
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [finished("conv", 0, 97.0)],
+        [finished("conv", 0, 97.0), finished("conv", 1, 98.0)],
+        [finished("conv", 0, None)],
+    ],
+    ids=["one run", "only seeds", "no result"],
+)
+def test_page_of_few_runs_has_each_of_them(found):
+    text = sweep.page(table(*found))
+    for one in found:
+        assert f">{one.run.id}<" in text
