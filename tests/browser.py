@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -89,30 +89,63 @@ def can_open_files(chromium, folder):
         page.close()
 
 
+@dataclass
+class JupyterLab:
+    """A JupyterLab that is running: where to reach it, and where its notebooks are."""
+
+    address: str
+    folder: Path
+
+
 @pytest.fixture(scope="module")
 def jupyterlab(tmp_path_factory):
-    """A running JupyterLab with settings of its own: its address and its folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    """A running `JupyterLab` with settings of its own."""
+    port = free_port()
     folder = tmp_path_factory.mktemp("jupyterlab")
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "ARTIFACTS_DIR")
-    environment = os.environ | {name: str(folder / name) for name in names}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ip=127.0.0.1", f"--port={port}", "--expose-app-in-browser"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "ARTIFACTS_DIR": str(folder / "artifacts"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--expose-app-in-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder}",
+    ]
     with open(folder / "log.txt", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        for _ in range(300):  # a minute
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.2)
-        yield SimpleNamespace(address=f"http://127.0.0.1:{port}", folder=folder)
+        wait_for_port(port)
+        yield JupyterLab(f"http://127.0.0.1:{port}", folder)
     finally:
         server.terminate()  # which shuts the kernels down as well
         server.wait(30)
+
+
+def free_port():
+    """Return the number of a port of this computer that nobody listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for_port(port, seconds=60):
+    """Wait until a server on this computer listens to a port."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"nothing listens to port {port} after {seconds} seconds")
 
 
 def write_notebook(path, codes, outputs=()):
@@ -151,13 +184,17 @@ def shut_down(page):
 
 def draw(pad, strokes):
     """Draw strokes with the mouse on a pad; the points (x, y) are from 0 to 1."""
-    paper, mouse = pad.locator("canvas").first, pad.page.mouse
+    paper = pad.locator("canvas").first
     paper.scroll_into_view_if_needed()
-    left, top, width, height = paper.bounding_box().values()
+    box = paper.bounding_box()
+    mouse = pad.page.mouse
     for stroke in strokes:
-        places = [(left + x * width, top + y * height) for x, y in stroke]
-        mouse.move(*places[0])
-        mouse.down()
-        for place in places:
-            mouse.move(*place, steps=5)
+        is_down = False
+        for x, y in stroke:
+            place_x = box["x"] + x * box["width"]
+            place_y = box["y"] + y * box["height"]
+            mouse.move(place_x, place_y, steps=5)
+            if not is_down:
+                mouse.down()
+                is_down = True
         mouse.up()

@@ -47,7 +47,9 @@ EIGHT = [
 DIGITS = {3: THREE, 4: FOUR, 8: EIGHT}
 STEPS = 3  # pictures from one of these points to the next
 MOVES = 5  # of the mouse for each picture: the curve is smooth
-MOVING, READ, CLEARED = 80, 2200, 600  # how long pictures are shown, in milliseconds
+MOVING = 80  # milliseconds that a picture is shown while the pen moves
+READ = 2200  # when the digit is complete
+CLEARED = 600  # before the next one
 WIDTH = 852  # of the pictures, in pixels
 COLORS = 128
 

@@ -9,15 +9,18 @@ from browser import THREE, chromium, draw, jupyterlab
 from helpers import runs
 
 __all__ = ["chromium", "jupyterlab"]  # fixtures
-PATHS = sorted(runs.NOTEBOOKS.glob("0*.ipynb"))
+PATHS = runs.notebooks()
 BROKEN_IMAGES = """() => [...document.querySelectorAll(".jp-Notebook img")]
   .filter((image) => !image.naturalWidth).map((image) => image.src.slice(0, 80))"""
 
 
 def complaints_about(page):
     """Return what would trouble a reader of a notebook that has run."""
-    outputs = [o for cell in browser.cells(page) for o in cell.get("outputs", [])]
-    wrong = [o for o in outputs if "ename" in o or o.get("name") == "stderr"]
+    wrong = []
+    for cell in browser.cells(page):
+        for output in cell.get("outputs", []):
+            if "ename" in output or output.get("name") == "stderr":
+                wrong.append(output)
     return wrong + page.evaluate(BROKEN_IMAGES)
 
 
@@ -41,8 +44,11 @@ def test_notebook_in_jupyterlab_has_nothing_amiss(chromium, jupyterlab, path):
 
 
 def test_complaints_name_each_fault_of_a_bad_notebook(chromium, jupyterlab):
-    codes = ["import sys\nprint('old habit', file=sys.stderr)"]
-    codes += ["from IPython.display import HTML\nHTML('<img src=lost.png>')", "1 / 0"]
+    codes = [
+        "import sys\nprint('old habit', file=sys.stderr)",
+        "from IPython.display import HTML\nHTML('<img src=lost.png>')",
+        "1 / 0",
+    ]
     browser.write_notebook(jupyterlab.folder / "bad.ipynb", codes)
     page = browser.open_notebook(chromium, jupyterlab, "bad.ipynb")
     assert not browser.run_all(page)
