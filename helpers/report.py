@@ -273,7 +273,9 @@ def _restored(kind, found, place):
         items = _restored(list, found, place)
         return [_restored(kind_of_items, item, f"{place}[]") for item in items]
     if type(found) is not kind:
-        raise _DamagedError(f"{place or 'it'} is {found!r:.40}, not a {kind.__name__}")
+        raise _DamagedError(
+            f"{place or 'it'} is {found!r:.40}, where {kind.__name__} is expected"
+        )
     return found
 
 

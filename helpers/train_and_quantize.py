@@ -46,7 +46,6 @@ _IMPORT_TENSORFLOW = """\
 from helpers.files import quiet
 with quiet():
     import tensorflow"""
-# The converter and the C compiler write less than this into the temporary folder.
 _CHARACTERS = 300  # of the message of an exception that is not ours
 
 

@@ -60,6 +60,16 @@ def test_file_with_one_thing_wrong_is_refused(models, part, key, value, name, re
         gate.require(checks)
 
 
+def test_refusal_names_the_first_notebook_that_can_change_what_was_found():
+    checks = [
+        gate.Check("operators", True, "good", notebook=3),
+        gate.Check("input", False, "bad", notebook=5),
+        gate.Check("golden vectors", False, "few", notebook=4),
+    ]
+    with pytest.raises(TutorialError, match=r"bad.*few.*notebook 4; run it and those"):
+        gate.require(checks)
+
+
 def test_file_with_dense_weights_per_channel_is_refused(models):
     bad = _edited(models(head="dense"), "dense weights", "scale", [0.01] * 10)
     checks = gate.check_file(bad, "dense", "tutorial", 128.0)
