@@ -69,14 +69,17 @@ def test_notice_without_text_shows_nothing(shown):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "paper", "ink"), [(np.uint8, 0, 255), (np.int8, -128, 127)]
+    ("dtype", "paper", "grey", "ink"),
+    [(np.uint8, 0, 128, 255), (np.int8, -128, 0, 127)],
 )
-def test_digit_shows_paper_black_and_ink_white(ax, dtype, paper, ink):
+def test_digit_shows_paper_black_and_ink_white(ax, dtype, paper, grey, ink):
     image = np.full((28, 28, 1), paper, dtype)
     image[3, 5] = ink
+    image[4, 5] = grey
     figures.draw_digit(ax, image)
     assert pixel_on_screen(ax, 0, 0) == 0
     assert pixel_on_screen(ax, 3, 5) == 1
+    assert pixel_on_screen(ax, 4, 5) == pytest.approx(0.5, abs=0.01)
 
 
 def test_digit_without_ink_is_not_brightened(ax):
