@@ -174,3 +174,45 @@ def candidate(sample, trained, models):
     results = {"predictions": answers.tolist(), "test": figures}
     runtime = tflite.tflm_or_stand_in(models())
     return run, sample, results, models(), runtime, runtime.run(images)
+
+
+def tflm_logits(runtime, images_i8):
+    """Return what `runtime` computes before the softmax, int8 of shape (N, 10)."""
+    from helpers import integer_arithmetic
+
+    last = integer_arithmetic.layers(runtime.model)[-1]
+    return runtime.tensors(images_i8)[last.tensor].reshape(-1, 10)
+
+
+@pytest.fixture(scope="session")
+def sketch(candidate, tmp_path_factory):
+    """Return the `Build` for an Uno of the sketch that the candidate publishes.
+
+    It lies in a folder with all other published files.
+    """
+    import emulated_uno
+
+    from helpers import arduino, c_files, report
+
+    emulated_uno.need_tools()
+    _, data, _, model_bytes, _, scores = candidate
+    found = report.make(*candidate, [], [])
+    files = c_files.published_files("mnist-cnn", model_bytes, found, data, scores)
+    folder = tmp_path_factory.mktemp("published")
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return emulated_uno.build(folder / arduino.sketch_path("mnist-cnn"), folder / "uno")
+
+
+@pytest.fixture(scope="session")
+def uno(sketch, tmp_path_factory):
+    """Return a function that starts an `EmulatedUno` with the sketch or another one."""
+    import emulated_uno
+
+    host = emulated_uno.compile_host(tmp_path_factory.mktemp("emulator"))
+
+    def start(faults=0, seed=1, build=sketch):
+        return emulated_uno.EmulatedUno(host, build.elf, faults, seed)
+
+    return start

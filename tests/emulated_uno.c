@@ -1,6 +1,6 @@
 // An Arduino Uno, emulated by simavr, whose serial port is a TCP socket.
 //
-//   uno sketch.elf [faults [seed]]
+//   emulated_uno sketch.elf [faults [seed]]
 //
 // Prints "port" and the number at which it listens. Each connection resets the board, as
 // opening a real Uno's port does; when it ends, it prints what was seen:
