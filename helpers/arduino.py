@@ -13,6 +13,8 @@ from helpers import c_templates
 # a run's name may have, but one fewer of them.
 _LONGEST_NAME = 63
 
+SKETCH_BYTES = 450  # of memory for serial port, variables and stack, beside the network
+
 
 def sketch_files(name, files, model_sha256, image_i8, logits_i8):
     """Return by path, such as ``arduino/mnist_cnn/mnist_cnn.ino``, the sketch's bytes.

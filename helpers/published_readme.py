@@ -14,11 +14,10 @@ class FileRow:
     purpose: str
 
 
-def published_readme(name, report, fits_uno):
+def published_readme(name, report, static_bytes):
     """Return the text of ``README.md`` for the folder that the run `name` publishes.
 
-    `report` is the run's `Report`; `fits_uno` says whether the sketch fits the 2,048
-    bytes of memory of an Arduino Uno.
+    `report` is the run's `Report`, `static_bytes` the memory that the plain C needs.
     """
     before, after = report.accuracy.float, report.accuracy.int8
     return c_templates.render(
@@ -30,7 +29,8 @@ def published_readme(name, report, fits_uno):
         files=_file_rows(name),
         sketch=arduino.sketch_path(name),
         has_softmax="SOFTMAX" in report.model.operators,
-        fits_uno=fits_uno,
+        static_bytes=static_bytes,
+        sketch_bytes=static_bytes + arduino.SKETCH_BYTES,
     )
 
 
