@@ -119,6 +119,14 @@ def test_reply_to_a_row_sent_twice_is_no_reply_to_the_next(pretend):
     assert found.correct == 1
 
 
+def test_damaged_answer_is_asked_for_again(pretend):
+    replies = _answers(7, range(10), 1)
+    damaged = replies[-1].replace(b"digit 7", b"digit 1")
+    url = pretend(_line(GREETING), [*replies[:-1], damaged, replies[-1]])
+    found = board.test(url, "n", SHA256, IMAGES[:1], LABELS[:1] + 7, LOGITS[:1])
+    assert found.correct == 1
+
+
 def test_missing_port_is_named(monkeypatch):
     ports = [PretendedPort("COM3", 0x2341), PretendedPort("COM1", None)]
     monkeypatch.setattr(board.serial.tools.list_ports, "comports", lambda: ports)
@@ -211,5 +219,6 @@ def test_board_that_falls_silent_is_given_up(pretend):
 
 def test_board_that_starts_again_and_again_is_given_up(pretend):
     replies = [_line("next 1"), _line("again 0")] * 50
-    url = pretend(_line(GREETING), replies)
-    assert "after 0 of 3 images (it did not confirm row" in _sentence(url)
+    url = pretend(_line(GREETING), [*replies, _line("next 1")])
+    # It would be row 1 if all replies had been waited for.
+    assert "after 0 of 3 images (it did not confirm row 0)" in _sentence(url)
