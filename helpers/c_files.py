@@ -21,7 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import arduino, c_templates, gate, integer_arithmetic, tflite
+from helpers import (
+    arduino,
+    c_templates,
+    gate,
+    integer_arithmetic,
+    published_readme,
+    tflite,
+)
 from helpers.c_templates import identifier
 from helpers.files import TutorialError
 from helpers.report import rate
@@ -66,7 +73,9 @@ def published_files(name, model_bytes, report, data, scores_i8):
     stem = f"{name}_int8"
     symbol = f"{identifier(name)}_int8_tflite"
     himax = "himax_we1_evb/model_data"
+    memory = static_bytes(layers)
     texts = {
+        "README.md": published_readme.published_readme(name, report, memory),
         f"{stem}.cc": _array(f"{stem}.h", symbol, model_bytes, about),
         f"{stem}.h": _array_header(f"{stem}.h", symbol),
         f"{stem}_board.h": _board_header(name, model, report, about),
@@ -110,7 +119,7 @@ def plain_c_files(name, layers, about=()):
         "logits": logits,
         "logit_scale": float(np.float32(layers[-1].output_scale)),
         "logit_zero_point": layers[-1].output_zero_point,
-        "static_bytes": sum(layer.kept_bytes for layer in c_layers) + len(layers),
+        "static_bytes": static_bytes(layers),
         "sure_margin": _sure_margin(layers[-1].output_scale, logits),
     }
     files = {path: (c_templates.FOLDER / path).read_bytes() for path in ENGINE}
@@ -118,6 +127,12 @@ def plain_c_files(name, layers, about=()):
         text = c_templates.render(f"inference.{ending}.j2", name, **values)
         files[f"{name}_int8_inference.{ending}"] = text.encode()
     return files
+
+
+def static_bytes(layers):
+    """Return the bytes of RAM that the plain C keeps: rows, and a counter a layer."""
+    c_layers = [_c_layer(number, layer) for number, layer in enumerate(layers, 1)]
+    return sum(layer.kept_bytes for layer in c_layers) + len(c_layers)
 
 
 def plain_c_golden_header(name, layers, images_i8):
