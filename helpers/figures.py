@@ -286,6 +286,46 @@ def draw_filters(axes, filters, image, title=""):
     return axes
 
 
+def draw_rounding(ax, values, scale):
+    """Draw how each value moves to the nearest step of `scale`.
+
+    The steps are thin lines, with the byte that stands for each at its end (zero point
+    0).
+    """
+    places = np.arange(len(values))
+    bytes_i8 = np.round(values / scale)
+    reach = int(np.abs(bytes_i8).max())
+    for step in range(-reach, reach + 1):
+        ax.axhline(step * scale, color=GREY, linewidth=0.5)
+        ax.text(places[-1] + 0.6, step * scale, f"{step}", va="center", fontsize=8)
+    ax.vlines(places, values, bytes_i8 * scale, color=ORANGE, linewidth=3)
+    ax.plot(places, values, "o", color=BLUE, label="weight")
+    ax.plot(places, bytes_i8 * scale, "D", color=ORANGE, mfc="none", label="rounded")
+    ax.set(xticks=places, xlim=(-0.5, len(values) - 0.5))
+    ax.set(xlabel="weight number", ylabel="value")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1))
+    return ax
+
+
+def draw_bytes(ax, names, sizes):
+    """Draw numbers of bytes as bars from top to bottom, with the number at each."""
+    bars = ax.barh(names, sizes, color=BLUE)
+    ax.bar_label(bars, [f" {size:,}" for size in sizes])
+    ax.set(xlabel="bytes")
+    ax.invert_yaxis()
+    return ax
+
+
+def draw_activations(ax, values, highest, title=""):
+    """Draw how often each value occurs, and the end of the range as a line."""
+    ax.hist(np.ravel(values), 60, log=True, color=BLUE)
+    ax.axvline(highest, color=ORANGE, label="end of the range")
+    ax.set(xlabel="activation", ylabel="how many (logarithmic)")
+    ax.set_title(title)
+    ax.legend(loc="upper right", fontsize=8)
+    return ax
+
+
 def _without_ticks(ax, title=""):
     # A picture needs neither ticks nor a frame.
     ax.set_title(title, fontsize=10)

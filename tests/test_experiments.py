@@ -4,11 +4,14 @@ The sample has fewer images than MNIST, so thresholds are wide. Where a claim ne
 of MNIST, it is read from the outputs that are stored in the notebook.
 """
 
+import re
+
+import nbformat
 import numpy as np
 import pytest
 
-from conftest import notebook_cells, run_cells, tutorial
-from helpers import camera, figures, training
+from conftest import converter, notebook_cells, run_cells, tutorial
+from helpers import camera, figures, quantization, report, runs, tflite, training
 from helpers.files import quiet
 
 with quiet():
@@ -119,3 +122,117 @@ def test_network_that_saw_varied_images_reads_more_shifted_ones(small):
 def percent(text):
     """Return the number of a text such as ``97.1 %``."""
     return float(text.removesuffix(" %"))
+
+
+# Notebook 5.
+
+
+def stored(number, tag):
+    """Return the text that a tagged cell of notebook `number` has stored."""
+    path = runs.notebook_path(runs.STEPS[number - 1])
+    for cell in nbformat.read(path, as_version=4).cells:
+        if tag in cell.metadata.get("tags", []) and cell.outputs:
+            output = cell.outputs[0]
+            return output.get("text") or output["data"]["text/plain"]
+    raise AssertionError(f"no output is stored for {tag}")
+
+
+@pytest.fixture(scope="module")
+def quantized(sample, trained, models):
+    """Return names that notebook 5's cells use, for a model trained on the sample."""
+    deployed = quantization.deployed_graph(trained())
+    names = {
+        "tf": tf,
+        "data": sample,
+        "pixel_scale": 128.0,
+        "deployed": deployed,
+        "converter": converter(deployed, sample["train_images"]),
+        "candidate": models(),
+        "calibration_data": sample["train_images"][:100] / np.float32(128),
+        "convolutions": [layer for layer in trained().layers if "conv" in layer.name],
+        "figures": figures,
+        "quantization": quantization,
+        "report": report,
+        "tflite": tflite,
+    }
+    return run_cells(notebook_cells(5, "judged"), **names)
+
+
+def shares_in(texts):
+    """Return the numbers that stand in brackets as a share, such as ``(97.1 %)``."""
+    return [float(share) for share in re.findall(r"\(([\d.]+) %\)", " ".join(texts))]
+
+
+def test_rounding_moves_a_weight_by_half_a_step_at_most():
+    weights = np.random.default_rng(0).normal(0, 0.1, 1000)
+    page = run_cells(notebook_cells(5, "rounding"), weights=weights)
+    assert page["largest_error"] / page["scale"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_odd_zero_point_cuts_large_weights_and_no_others():
+    weights = np.linspace(-1, 1, 1001)
+    page = run_cells(notebook_cells(5, "rounding"), weights=weights)
+    bytes_i8 = page["quantize"](weights, page["scale"], 30)
+    error = np.abs(page["dequantize"](bytes_i8, page["scale"], 30) - weights)
+    is_large = weights > 97.5 * page["scale"]
+    assert error[~is_large].max() < 0.51 * page["scale"]
+    assert error[is_large].max() > 20 * page["scale"]
+
+
+def test_bad_calibration_ruins_the_model_without_an_error(quantized):
+    page = run_cells(notebook_cells(5, "bad-calibration"), **quantized)
+    shares = shares_in(row[1] for row in page["rows"])
+    good, ones, _, twice = shares  # with 0 to 255 it depends on the training
+    assert abs(good - ones) < 2
+    assert twice < 30
+    scales = [float(row[2]) for row in page["rows"]]
+    assert scales == pytest.approx([1 / 128, 1 / 128, 1, 1 / 128**2], rel=0.02)
+
+
+def test_stored_calibrations_are_as_bad_as_the_page_says():
+    good, ones, raw, twice = shares_in([stored(5, "bad-calibration")])
+    assert abs(good - ones) < 0.5 and raw < 80 and twice < 20
+
+
+def test_converting_again_leaves_the_converter_as_it_was(quantized, sample):
+    own_converter = quantized["converter"]
+    before = own_converter.convert()
+    dataset = own_converter.representative_dataset  # TensorFlow has wrapped it
+    black = np.full((5, 28, 28, 1), -1, np.float32)
+    assert quantization.convert_with(own_converter, black) != before
+    assert own_converter.representative_dataset is dataset
+    assert own_converter.convert() == before
+
+
+def test_six_bits_are_enough_and_two_are_not(quantized):
+    page = run_cells(notebook_cells(5, "bits"), **quantized)
+    eight, six, four, three, two = page["shares"]
+    assert eight > 90 and abs(eight - six) < 1.5
+    assert six > four > three > two
+    assert three < eight - 5 and two < 50
+
+
+def test_simulated_eight_bits_answer_as_the_int8_model(quantized):
+    images = quantized["judged_i8"]
+    simulated = quantization.answers_with_bits(
+        quantized["deployed"], images, 128.0, quantized["calibration_data"], 8
+    )
+    answers = tflite.LiteRT(quantized["candidate"]).run(images).argmax(axis=1)
+    assert np.mean(simulated == answers) > 0.99
+
+
+def test_scale_for_each_channel_rounds_no_channel_worse(quantized):
+    page = run_cells(notebook_cells(5, "per-channel"), **quantized)
+    one = page["rounding_error"](page["one_scale"])
+    own = page["rounding_error"](page["own_scales"])
+    assert np.all(own <= one * 1.1) and own.mean() < 0.9 * one.mean()
+
+
+def test_a_handful_of_activations_takes_a_fifth_of_the_range():
+    many, of = re.findall(r"[\d,]+", stored(5, "outliers"))[:2]
+    assert 0 < int(many.replace(",", "")) < 0.001 * int(of.replace(",", ""))
+
+
+def test_byte_by_hand_is_the_byte_of_the_runtime():
+    by_hand, runtime = re.findall(r": (-?\d+)$", stored(5, "by-hand"), re.M)
+    assert by_hand == runtime

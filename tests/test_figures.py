@@ -191,6 +191,81 @@ def test_scores_are_bars_above_the_lowest_byte_and_the_highest_is_green(ax):
     assert colours.count(figures.GREY) == 9
 
 
+def test_line_fit_has_a_line_for_each_weight_and_names_the_last(ax):
+    x = np.array([0.0, 2.0])
+    figures.draw_line_fit(ax, x, 3 * x, [0.0, 1.5, 3.0])
+    ends = [line.get_ydata()[-1] for line in ax.lines[1:]]
+    assert ends == [0, 3, 6]
+    assert [text.get_text() for text in ax.texts] == [" w = 3.00"]
+
+
+def squared_error(w, x, y):
+    return np.mean((w * x - y) ** 2)
+
+
+def test_descent_steps_lie_on_the_curve_of_the_loss(ax):
+    x = np.array([1.0, 2.0])
+    figures.draw_descent(ax, squared_error, x, 2 * x, [0.0, 3.0, 1.5])
+    curve, path = ax.lines
+    assert path.get_xdata().tolist() == [0, 3, 1.5]
+    assert path.get_ydata().tolist() == [10, 2.5, 0.625]
+    assert min(curve.get_xdata()) < 0 and max(curve.get_xdata()) > 3
+    assert ax.texts[0].xy == (0, 10)
+
+
+def test_history_shows_training_dashed_and_validation_blue():
+    history = {
+        "loss": [2.0, 1.0],
+        "val_loss": [2.5, 1.5],
+        "accuracy": [0.1, 0.5],
+        "val_accuracy": [0.2, 0.4],
+    }
+    figure, axes = plt.subplots(1, 2)
+    figures.draw_history(axes, history)
+    training, validation = axes[1].lines
+    assert list(training.get_ydata()) == [0.1, 0.5]
+    assert training.get_linestyle() == "--"
+    assert list(validation.get_ydata()) == [0.2, 0.4]
+    assert validation.get_color() == figures.BLUE
+    assert list(validation.get_xdata()) == [1, 2]
+    assert [line.get_ydata()[0] for line in axes[0].lines] == [2.0, 2.5]
+    plt.close(figure)
+
+
+def test_filters_stand_above_what_they_make_of_the_image():
+    filters = np.zeros((3, 3, 1, 2))
+    filters[0, 2, 0, 1] = 5.0  # takes the pixel at the upper right of each window
+    image = np.arange(25.0).reshape(5, 5)
+    figure, axes = plt.subplots(2, 2)
+    figures.draw_filters(axes, filters, image, "before")
+    assert axes[0, 1].images[0].get_array()[0, 2] == 5
+    assert axes[1, 1].images[0].get_array().tolist() == (5 * image[:3, 2:]).tolist()
+    assert axes[0, 0].get_title() == "before"
+    plt.close(figure)
+
+
+def test_rounding_moves_weights_to_lines_that_are_labelled_with_bytes(ax):
+    figures.draw_rounding(ax, np.array([0.14, -0.26]), 0.1)
+    weights, rounded = ax.lines[-2:]
+    assert weights.get_ydata() == pytest.approx([0.14, -0.26])
+    assert rounded.get_ydata() == pytest.approx([0.1, -0.3])
+    labels = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert labels["-3"] == pytest.approx(-0.3)
+    assert labels["2"] == pytest.approx(0.2)
+
+
+def test_bytes_stand_at_their_bars(ax):
+    figures.draw_bytes(ax, ["weights", "biases"], [16_712, 520])
+    assert [bar.get_width() for bar in ax.patches] == [16_712, 520]
+    assert [text.get_text().strip() for text in ax.texts] == ["16,712", "520"]
+
+
+def test_activations_show_where_the_range_ends(ax):
+    figures.draw_activations(ax, np.array([[0.0, 0.0, 1.0]]), 1.5, "first")
+    assert sum(bar.get_height() for bar in ax.patches) == 3
+    assert set(ax.lines[0].get_xdata()) == {1.5}
+
+
 def test_colours_are_those_that_colour_blind_readers_tell_apart():
     names = ["BLUE", "ORANGE", "GREEN", "RED", "PURPLE"]
     colours = {getattr(figures, name).lower() for name in names}
