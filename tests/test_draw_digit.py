@@ -7,8 +7,7 @@ import pytest
 from browser import THREE, chromium, draw, jupyterlab
 from scipy import ndimage
 
-from helpers import draw_digit, integer_arithmetic, pages, tflite
-from tests.benchmarks.accuracy import normalise
+from helpers import draw_digit, integer_arithmetic, pages, photograph, tflite
 
 expect = pytest.importorskip("playwright.sync_api", reason=browser.HOW).expect
 __all__ = ["chromium", "jupyterlab"]  # fixtures
@@ -84,13 +83,13 @@ def inks():
 
 def test_normalise_on_the_page_gives_the_bytes_of_python(opened, html):
     found = opened(html).evaluate(NORMALISE, list(inks()))
-    expected = [normalise(np.array(ink, np.uint8)) for ink in inks()]
+    expected = [photograph.prepare(np.array(ink, np.uint8)) for ink in inks()]
     np.testing.assert_array_equal(found, expected)
 
 
 def test_normalise_digit_of_mnist_comes_back_from_anywhere(sample):
     digits = sample["test_images"][..., 0].view(np.uint8) ^ 0x80
-    found = [normalise(np.pad(digit, ((0, 17), (31, 0)))) for digit in digits]
+    found = [photograph.prepare(np.pad(digit, ((0, 17), (31, 0)))) for digit in digits]
     assert np.mean(np.all(found == digits, axis=(1, 2))) > 0.995
 
 

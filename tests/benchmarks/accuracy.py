@@ -1,12 +1,15 @@
-"""How many digits the recipes read, in int8, clean and as a camera sees them.
+"""How many digits the recipes read, in int8: clean, as a camera sees them, and foreign.
 
     python -m tests.benchmarks.accuracy [--recipes default compact] [--seeds 1 2 3]
 
 Trains each recipe with each seed by the batch command, runs the published model on
-TensorFlow Lite Micro's reference kernels over all test images under every effect, and
-prints mean ± standard deviation in percent as a table in Markdown. The last row is
-handwriting from elsewhere: scikit-learn's `load_digits`, 1,797 images of 8×8 pixels,
-prepared as the drawing pad prepares a drawing.
+TensorFlow Lite Micro's reference kernels, and prints mean ± standard deviation in
+percent as a table in Markdown. The rows are
+
+- all test images under every effect of `helpers.camera`;
+- 1,000 synthetic photographs of test images, prepared by `helpers.photograph`;
+- handwriting from elsewhere: scikit-learn's `load_digits`, 1,797 images of 8×8 pixels,
+  prepared as the drawing pad prepares a drawing.
 """
 
 import argparse
@@ -19,7 +22,8 @@ import numpy as np
 from scipy import ndimage
 from tqdm import tqdm
 
-from helpers import camera, tflite
+from helpers import camera, photograph, tflite
+from helpers.files import TutorialError
 from helpers.runs import REPOSITORY, Run
 
 RECIPES = {
@@ -28,74 +32,8 @@ RECIPES = {
     "default15": ["--epochs=15"],
     "compact": ["--network=compact", "--epochs=45"],
 }
+PHOTOGRAPHS = "1,000 synthetic photographs"
 FOREIGN = "load_digits, prepared by the pad"
-
-
-def accuracies(recipe, seed):
-    """Train a recipe; return its accuracy in percent by caption of the pictures."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["ARTIFACTS_DIR"] = folder
-        command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
-        options = [*RECIPES[recipe], f"--seed={seed}", "--max-accuracy-drop=100"]
-        subprocess.run(
-            [*command, *options], cwd=REPOSITORY, check=True, capture_output=True
-        )
-        run = Run("mnist_cnn")
-        data = run.load("02_preprocessed.npz")
-        model = tflite.tflm_or_stand_in(run.published("mnist_cnn_int8.tflite"))
-    pictures = list(camera.pictures(data["test_images"]))
-    found = {
-        caption: share(model, images, data["test_labels"])
-        for caption, images in pictures
-    }
-    return found | {FOREIGN: share(model, *foreign_handwriting())}
-
-
-def share(model, images_i8, labels):
-    """Return the share of right answers in percent."""
-    return 100 * float(np.mean(model.run(images_i8).argmax(axis=1) == labels))
-
-
-def foreign_handwriting():
-    """Return scikit-learn's digits as the pad would see them, and their labels."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    large = [ndimage.zoom(np.pad(image / 16, 1), 10) for image in digits.images]
-    cut = [np.where(image > 0.4, image.clip(0, 1), 0) for image in large]  # faint ink
-    inks = [np.rint(255 * image).astype(np.uint8) for image in cut]
-    pictures = np.stack([normalise(ink) for ink in inks])
-    images_i8 = (pictures.astype(np.int16) - 128).astype(np.int8)
-    return images_i8[..., None], digits.target
-
-
-def normalise(ink):
-    """Scale a digit to MNIST's 20×20 box and centre it, as the drawing pad does.
-
-    `ink` is uint8 of any size, light on paper that is exactly 0; the result is 28×28.
-    """
-    picture = np.zeros((28, 28), np.uint8)
-    inked = ndimage.find_objects((ink > 0).astype(int))
-    if not inked:
-        return picture
-    digit = ink[inked[0]]
-    longest = max(digit.shape)
-    size = [max(1, (2 * 20 * n + longest) // (2 * longest)) for n in digit.shape]
-    digit = _box_average(digit, *size)
-    if digit.any():  # else it was too faint
-        middle = np.floor(np.add(ndimage.center_of_mass(digit), 0.5)).astype(int)
-        top, left = np.clip(14 - middle, 0, np.subtract(28, size))
-        picture[top : top + size[0], left : left + size[1]] = digit
-    return picture
-
-
-def _box_average(picture, height, width):
-    # Each new pixel is the mean of the area that it covers. In whole numbers, halves
-    # rounded up, so that the page's script comes to the same bytes.
-    rows, columns = picture.shape
-    sums = np.repeat(picture.astype(int), height, 0).reshape(height, rows, -1).sum(1)
-    sums = np.repeat(sums, width, 1).reshape(height, width, columns).sum(2)
-    return ((2 * sums + picture.size) // (2 * picture.size)).astype(np.uint8)
 
 
 def main():
@@ -104,21 +42,97 @@ def main():
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     options = parser.parse_args()
-    found = {recipe: [] for recipe in options.recipes}
+    found = {}
     with tqdm(total=len(options.recipes) * len(options.seeds), unit="run") as bar:
         for recipe in options.recipes:
+            found[recipe] = []
             for seed in options.seeds:
                 found[recipe].append(accuracies(recipe, seed))
                 bar.update()
-    print("| pictures |", " | ".join(found), "|")
-    print("|---|" + "---|" * len(found))
-    for caption in [*camera.EFFECTS, FOREIGN]:
-        texts = []
-        for runs in found.values():
-            cell = [one[caption] for one in runs]
-            spread = np.std(cell, ddof=len(cell) > 1)  # of a sample, if it is one
-            texts.append(f"{np.mean(cell):.2f} ± {spread:.2f}")
-        print(f"| {caption} |", " | ".join(texts), "|")
+    print(table(found))
+
+
+def accuracies(recipe, seed):
+    """Train a recipe; return its accuracy in percent by caption of the pictures."""
+    model, data = train(recipe, seed)
+    labels = data["test_labels"]
+    found = {}
+    for caption, images_i8 in camera.pictures(data["test_images"]):
+        found[caption] = share(model, images_i8, labels)
+    found[PHOTOGRAPHS] = share_of_photographs(model, data["test_images"], labels)
+    found[FOREIGN] = share(model, *foreign_handwriting())
+    return found
+
+
+def train(recipe, seed):
+    """Return the published model, on a runtime, and the arrays of notebook 2."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ARTIFACTS_DIR"] = folder
+        command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
+        command += RECIPES[recipe]
+        command += [f"--seed={seed}", "--max-accuracy-drop=100"]
+        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+        run = Run("mnist_cnn")
+        data = run.load("02_preprocessed.npz")
+        model_bytes = run.published("mnist_cnn_int8.tflite")
+    return tflite.tflm_or_stand_in(model_bytes), data
+
+
+def share(model, images_i8, labels):
+    """Return the share of right answers in percent."""
+    return 100 * float(np.mean(model.run(images_i8).argmax(axis=1) == labels))
+
+
+def share_of_photographs(model, images_i8, labels, images=1000):
+    """Return the share of right answers to synthetic photographs in percent.
+
+    They are evenly spread over the test images, and each has its own seed. One that
+    cannot be prepared counts as a wrong answer.
+    """
+    right = 0
+    for seed, place in enumerate(range(0, len(labels), len(labels) // images)):
+        image_u8 = (images_i8[place, ..., 0] ^ -128).view(np.uint8)
+        picture = photograph.synthetic(image_u8, seed)
+        try:
+            _, seen_u8 = photograph.steps(picture)[-1]
+        except TutorialError:
+            continue
+        answer = model.run(to_i8(seen_u8[None])).argmax()
+        right += int(answer == labels[place])
+    return 100 * right / images
+
+
+def foreign_handwriting():
+    """Return scikit-learn's digits as the pad would see them, and their labels."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    prepared = []
+    for image in digits.images:
+        large = ndimage.zoom(np.pad(image / 16, 1), 10)
+        ink = np.where(large > 0.4, large.clip(0, 1), 0)  # no faint ink
+        prepared.append(photograph.prepare(np.rint(255 * ink).astype(np.uint8)))
+    return to_i8(np.stack(prepared)), digits.target
+
+
+def to_i8(images_u8):
+    """Return uint8 images (N, 28, 28) as the model reads them: ``pixel - 128``."""
+    return (images_u8 ^ 0x80).view(np.int8)[..., None]
+
+
+def table(found):
+    """Return the accuracies of `found`, by recipe a list of runs, in Markdown."""
+    lines = [f"| pictures | {' | '.join(found)} |", "|---|" + "---|" * len(found)]
+    for caption in [*camera.EFFECTS, PHOTOGRAPHS, FOREIGN]:
+        cells = [spread([run[caption] for run in runs]) for runs in found.values()]
+        lines.append(f"| {caption} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def spread(values):
+    """Return mean ± standard deviation; that of a sample, if it is one."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0
+    return f"{np.mean(values):.2f} ± {deviation:.2f}"
 
 
 if __name__ == "__main__":
