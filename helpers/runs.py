@@ -37,6 +37,7 @@ STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
     "06_test_quantized_model",
 )
 PUBLISHED, SUMS = "published", "SHA256SUMS"
+_OF_THE_DESK = ("serial_port", "photo")  # parameters that make no artifact
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
 _PATIENCE = 3  # seconds to wait for another notebook that saves
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
@@ -85,7 +86,10 @@ def open(notebook, variables):
         name: parameter.check(variables.get(name))
         for name, parameter in declared(notebook_path(notebook)).items()
     }
-    run = Run(parameters["save_model_name"], notebook, parameters, variables)
+    recorded = {
+        name: value for name, value in parameters.items() if name not in _OF_THE_DESK
+    }
+    run = Run(parameters["save_model_name"], notebook, recorded, variables)
     with _owned(run.folder):
         return run
 

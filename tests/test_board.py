@@ -15,8 +15,9 @@ import pytest
 import serial
 
 from conftest import tflm_logits
-from helpers import board
+from helpers import board, runs
 from helpers.files import TutorialError
+from helpers.parameters import Parameter
 
 SHA256 = "0123abcd" + 56 * "0"
 IMAGES = np.zeros((3, 28, 28, 1), np.int8)
@@ -125,6 +126,22 @@ def test_damaged_answer_is_asked_for_again(pretend):
     url = pretend(_line(GREETING), [*replies[:-1], damaged, replies[-1]])
     found = board.test(url, "n", SHA256, IMAGES[:1], LABELS[:1] + 7, LOGITS[:1])
     assert found.correct == 1
+
+
+def test_port_is_recorded_with_no_artifact(monkeypatch, tmp_path):
+    lines = [
+        Parameter("save_model_name", str, "n", "name of this run"),
+        Parameter("serial_port", str, "", "of your board"),
+    ]
+    declared = {line.name: line for line in lines}
+    monkeypatch.setattr(runs, "declared", lambda path: declared)
+    monkeypatch.setenv("ARTIFACTS_DIR", str(tmp_path))
+    values = {"save_model_name": "n", "serial_port": "COM3"}
+    run = runs.open("06_test_quantized_model", values)
+    values["serial_port"] = "COM4"  # the one parameter that may change on the way
+    run.save("06_results.json", {})
+    assert run.history() == {"save_model_name": "n"}
+    assert "COM" not in (tmp_path / "n" / "06_results.json.json").read_text()
 
 
 def test_missing_port_is_named(monkeypatch):
