@@ -37,9 +37,11 @@ static const int8_t image[784] = {0x1f, -3};
 int main() { return image[0] > 'a' ? sizeof(image) : 0; }  // done
 ```"""
 WORDS = ["instructions", "emulated", "processor", "stm32vldiscovery", "microbit"]
-ROW = "| words | [next](02_preprocess_data.ipynb) | `a_long_name_of_a_file.h` | 5 | 6 |"
+NAME = "a_name_of_forty_five_characters_in_one_column"
+ROW = f"| {NAME} | [next](02_preprocess_data.ipynb) | `{NAME}` | 5 | 6 |"
 TABLE = f"|{'|'.join(WORDS)}|\n|:--|:--|:--|:--|--:|\n{ROW}\n{ROW}"
 EMPTY_HEADER = "| a | |\n|:--|:--|\n| 1 | 2 |"
+SUMMARY = "<pre>│ <span style='color: #00d7ff'>None</span> │</pre>"  # as Keras has it
 TERMINAL = "\x1b[38;5;45mNone\x1b[0m \x1b[1;33mwarning\x1b[0m " + "long line " * 20
 
 # The texts whose contrast is too small: what they are, and the contrast.
@@ -103,6 +105,7 @@ def executed():
         new_markdown_cell("<details><summary>S</summary>\n\n`x`\n\n</details>"),
         shown("text/html", PAD),
         shown("text/markdown", TABLE),
+        shown("text/html", SUMMARY),
         new_markdown_cell(EMPTY_HEADER),
         new_markdown_cell(CPP),
         new_code_cell("y = 'a very long line'  # " + "on " * 80, outputs=[printed]),
