@@ -65,7 +65,7 @@ def close_figures():
 def test_network_fits_the_memory_that_notebook_1_names():
     assert boards.MODEL.flash_bytes < 20 * 1024
     assert boards.MODEL.flash_bytes < boards.ARDUINO_UNO.flash_bytes
-    assert boards.MODEL.ram_bytes < boards.ARDUINO_UNO.ram_bytes
+    assert 0.9 < boards.MODEL.ram_bytes / boards.ARDUINO_UNO.ram_bytes < 1
 
 
 def test_missed_shares_add_up_to_all_wrong_answers(lessons):

@@ -1,0 +1,30 @@
+"""The numbers that pages compare with a board's memory, against a measurement."""
+
+import pytest
+
+from helpers import boards, c_files, integer_arithmetic, processors, tflite
+
+
+@pytest.fixture(scope="module")
+def measured(models, sample):
+    """Return a function from a processor to what the plain C takes on it."""
+    layers = integer_arithmetic.layers(tflite.read(models()))
+    files = c_files.plain_c_files("model", layers)
+
+    def run(processor):
+        images = sample["test_images"][:3]
+        return processors.emulate("model", files, images, processor)
+
+    return run
+
+
+def test_memory_of_the_model_is_what_the_emulated_micro_bit_needs(measured):
+    needed = measured("cortex-m0")
+    assert boards.MODEL.flash_bytes == pytest.approx(needed.flash_bytes, rel=0.01)
+    assert boards.MODEL.ram_bytes == pytest.approx(needed.used_bytes, rel=0.01)
+
+
+def test_instructions_are_those_of_an_emulated_cortex_m3(measured):
+    assert boards.INSTRUCTIONS == pytest.approx(
+        measured("cortex-m3").instructions, rel=0.02
+    )
