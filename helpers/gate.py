@@ -13,7 +13,8 @@ from helpers.files import TutorialError
 from helpers.report import Check, change, rate
 
 _WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
-_LEAST_MARGIN = 20  # steps of a golden image's score
+_LEAST_MARGIN = 20  # steps between the best and the second score of a golden image
+_NORMAL_95 = 1.96  # standard errors on either side that hold 95 % of a normal law
 
 
 def require(checks):
@@ -38,37 +39,129 @@ def check_file(model_bytes, head, network, pixel_scale):
     `head`, `network` and `pixel_scale` are the parameters that it was made with.
     """
     model = tflite.read(model_bytes)
-    found, expected = model.operator_names, networks.operators(network, head)
-    # From 1/256 and -128 follows: a score above 0 means a probability above one half.
-    ends = {"conv": ((1, 1, 1, 10), 1 / 256, -128), "dense": ((1, 10),)}
-    weighted = [op for op in model.operators if op.name in _WEIGHTED]
     checks = [
-        _check(
-            "operators", found == expected, ", ".join(found), ", ".join(expected), 3
-        ),
-        _check_end("input", model.input, (1, 28, 28, 1), 1 / pixel_scale, 0),
-        _check_end("output", model.output, *ends[head]),
+        _check_operators(model, networks.operators(network, head)),
+        _check_tensor("input", model.input, (1, 28, 28, 1), 1 / pixel_scale, 0),
     ]
+    if head == "conv":
+        # Then a score above 0 means a probability above one half.
+        checks.append(
+            _check_tensor("output", model.output, (1, 1, 1, 10), 1 / 256, -128)
+        )
+    else:
+        checks.append(_check_tensor("output", model.output, (1, 10)))
+    weighted = [one for one in model.operators if one.name in _WEIGHTED]
     for number, operator in enumerate(weighted, start=1):
         checks.append(_check_weights(f"layer {number}", model, operator))
     return checks
 
 
-def _check(name, passed, found, expected, notebook=5):
-    rest = "" if passed else f", where {expected} is expected"
-    return Check(name, bool(passed), f"{found}{rest}.", notebook)
+def _check_operators(model, expected):
+    found = model.operator_names
+    passed = found == expected
+    sentence = _compared(passed, ", ".join(found), ", ".join(expected))
+    return Check("operators", passed, sentence, notebook=3)
 
 
-def _check_end(name, tensor, shape, scale=None, zero_point=None):
-    found, expected = f"{tensor.dtype} {tensor.shape}", f"int8 {shape}"
+def _check_tensor(name, tensor, shape, scale=None, zero_point=None):
+    """Check a tensor that the board reads or writes: int8, with one scale.
+
+    Which scale and zero point matters only if they are given.
+    """
+    found = f"{tensor.dtype} {tensor.shape}"
+    expected = f"int8 {shape}"
     passed = found == expected and len(tensor.scales) == 1
-    for value, count in zip(tensor.scales, tensor.zero_points, strict=True):
-        found += f", scale {value:.6g}, zero point {count}"
-    if scale:
+    for one, other in zip(tensor.scales, tensor.zero_points, strict=True):
+        found += f", scale {one:.6g}, zero point {other}"
+    if scale is None:
+        expected += ", one scale"
+    else:
         expected += f", scale {scale:.6g}, zero point {zero_point}"
-        passed &= np.allclose(tensor.scales, scale, rtol=1e-6, atol=0)
-        passed &= zero_point in tensor.zero_points
-    return _check(name, passed, found, expected)
+        passed = passed and math.isclose(tensor.scale, scale, rel_tol=1e-6)
+        passed = passed and tensor.zero_point == zero_point
+    return Check(name, passed, _compared(passed, found, expected), notebook=5)
+
+
+def _compared(passed, found, expected):
+    return f"{found}." if passed else f"{found}, where {expected} is expected."
+
+
+def _check_weights(name, model, operator):
+    weights = model.tensors[operator.inputs[1]]
+    has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
+    bias = model.tensors[operator.inputs[2]] if has_bias else None
+    scales = len(weights.scales)
+    problems = []
+    if bias is None or bias.dtype != "int32" or bias.data is None:
+        problems.append("no int32 bias, which boards read unchecked")
+    if weights.dtype != "int8" or np.any(weights.zero_points != 0):
+        problems.append("weights that are not symmetric int8")
+    if not np.all(weights.scales > 0):
+        problems.append("a scale that is not positive")
+    if operator.name == "FULLY_CONNECTED" and scales > 1:
+        problems.append(f"{scales} scales, of which older TFLM reads one")
+    if problems:
+        found = " and ".join(problems)
+    else:
+        plural = "s" if scales > 1 else ""
+        found = (
+            f"{math.prod(weights.shape):,} symmetric int8 weights and {scales} scale"
+        )
+        found += plural
+    return Check(name, not problems, f"{operator.name} with {found}.", notebook=5)
+
+
+def check_accuracy(labels, before, after, max_accuracy_drop):
+    """Check that quantization did not cost more percentage points than are allowed.
+
+    `labels`, `before` and `after` are true digits and the answers of the float and of
+    the int8 model. Both read the same images, so only images that one of them alone
+    reads count (the discordant pairs of McNemar, 1947). The check fails if the drop
+    exceeds what is allowed by more than its uncertainty of 95 %; the standard error is
+    that of A. Agresti, "Categorical Data Analysis", 3rd edition, section 11.1.
+    """
+    images = len(labels)
+    lost = int(((before == labels) & (after != labels)).sum())
+    gained = int(((before != labels) & (after == labels)).sum())
+    drop = 100 * (lost - gained) / images
+    error = 100 * math.sqrt(lost + gained - (lost - gained) ** 2 / images) / images
+    chance = _NORMAL_95 * error
+    passed = drop - chance <= max_accuracy_drop
+    right_before = int((before == labels).sum())
+    right = int((after == labels).sum())
+    sentence = (
+        f"{rate(right, images)}; {change(right_before, right, images)} "
+        f"({lost:,} images lost, {gained:,} gained). Allowed is a drop of "
+        f"{max_accuracy_drop:g} points plus {chance:.2f} for chance."
+    )
+    if not passed:
+        sentence += " More epochs or training images can help."
+    return Check("accuracy", passed, sentence, notebook=4)
+
+
+def check_logits(name, runtime, expected, found):
+    """Check that int8 logits are a runtime's; TFLM's stand-in may be one step off.
+
+    `expected` are those of `runtime`, and both have the shape (images, 10).
+    """
+    if found.shape != expected.shape or not found.size:
+        sentence = (
+            f"its logits have the shape {found.shape}, those of {runtime.name} "
+            f"{expected.shape}, so they cannot be compared."
+        )
+        return Check(name, False, sentence, notebook=3)
+    steps = np.abs(found.astype(int) - expected)
+    differ = np.count_nonzero(steps)
+    largest = int(steps.max())
+    if differ:
+        sentence = (
+            f"{differ:,} of {steps.size:,} logits differ from those of {runtime.name}, "
+            f"by {largest} at most."
+        )
+    else:
+        sentence = f"All {steps.size:,} logits are those of {runtime.name}."
+    allowed = 0 if runtime.is_tflm else 1
+    return Check(name, largest <= allowed, sentence, notebook=3)
 
 
 def golden_images(labels, scores_i8):
@@ -95,64 +188,11 @@ def golden_images(labels, scores_i8):
     return np.array(chosen, int)
 
 
-def _check_weights(name, model, operator):
-    indices = (*operator.inputs, -1)[1:3]
-    weights, bias = (model.tensors[i] if i >= 0 else None for i in indices)
-    problems = []
-    if bias is None or bias.dtype != "int32" or bias.data is None:
-        problems.append("no int32 bias, which boards read unchecked")
-    if weights.dtype != "int8" or np.any(weights.zero_points != 0):
-        problems.append("weights that are not symmetric int8")
-    if not np.all(weights.scales > 0):
-        problems.append("a scale that is not positive")
-    if operator.name == "FULLY_CONNECTED" and len(weights.scales) > 1:
-        problems.append(f"{len(weights.scales)} scales, of which older TFLM reads one")
-    size, scales = math.prod(weights.shape), len(weights.scales)
-    good = f"{size:,} symmetric int8 weights and {scales} scale" + "s" * (scales > 1)
-    found = " and ".join(problems) or good
-    return Check(name, not problems, f"{operator.name} with {found}.", notebook=5)
-
-
-def check_accuracy(labels, before, after, max_accuracy_drop):
-    """Check that quantization did not cost more percentage points than are allowed.
-
-    `labels`, `before` and `after` are true digits and the answers of the float and of
-    the int8 model. Both read the same images, so only images that one of them alone
-    reads count (the discordant pairs of McNemar, 1947). The check fails if the drop
-    exceeds what is allowed by more than its uncertainty of 95 %; the standard error is
-    that of A. Agresti, "Categorical Data Analysis", 3rd edition, section 11.1.
-    """
-    images = len(labels)
-    lost = int(((before == labels) & (after != labels)).sum())
-    won = int(((before != labels) & (after == labels)).sum())
-    drop = 100 * (lost - won) / images
-    error = 100 * math.sqrt(lost + won - (lost - won) ** 2 / images) / images
-    right = int((after == labels).sum())
-    passed = drop - 1.96 * error <= max_accuracy_drop
-    remedy = "" if passed else " More epochs or training images can help."
-    return Check(
-        "accuracy",
-        passed,
-        f"{rate(right, images)}; {change(right + lost - won, right, images)} ({lost:,} "
-        f"images lost, {won:,} won). Allowed is a drop of {max_accuracy_drop:g} points "
-        f"plus {1.96 * error:.2f} for chance.{remedy}",
-        notebook=4,
-    )
-
-
-def check_logits(name, runtime, expected, found):
-    """Check that int8 logits are a runtime's; TFLM's stand-in may be one step off."""
-    steps = np.abs(found.astype(int) - expected)
-    passed = bool(steps.max() <= (0 if runtime.is_tflm else 1))
-    told = f"{np.count_nonzero(steps):,} of {steps.size:,} logits differ from those of "
-    sentence = f"{told}{runtime.name}, the largest by {steps.max()}."
-    return Check(name, passed, sentence, notebook=3)
-
-
-def _check_golden(digits):
-    remedy = "" if digits == 10 else " More epochs or images make it read the others."
-    sentence = f"{digits} of 10 digits have one.{remedy}"
-    return Check("golden vectors", digits == 10, sentence, notebook=4)
+def _check_golden(images):
+    sentence = f"{images} of 10 digits have one."
+    if images < 10:
+        sentence += " More epochs or images make it read the others."
+    return Check("golden vectors", images == 10, sentence, notebook=4)
 
 
 def check_all(run, data, trained, model_bytes, runtime, scores_i8):
@@ -162,15 +202,19 @@ def check_all(run, data, trained, model_bytes, runtime, scores_i8):
     `trained` the results of notebook 4, and `scores_i8` what `runtime` answered for all
     test images, shape (images, 10).
     """
-    made, labels = run.history(), data["test_labels"]
-    answers = np.array(trained["predictions"]), scores_i8.argmax(axis=1)
-    golden = len(golden_images(labels, scores_i8))
-    layers, images = integer_arithmetic.layers(runtime.model), data["test_images"][:200]
-    integers = integer_arithmetic.run(layers, images)[-1]
-    logits = runtime.tensors(images)[layers[-1].tensor].reshape(integers.shape)
-    return [
-        *check_file(model_bytes, made["head"], made["network"], made["pixel_scale"]),
-        check_accuracy(labels, *answers, made["max_accuracy_drop"]),
-        _check_golden(golden),
-        check_logits("integer arithmetic", runtime, logits, integers),
-    ]
+    made = run.history()
+    labels = data["test_labels"]
+    checks = check_file(model_bytes, made["head"], made["network"], made["pixel_scale"])
+
+    before = np.array(trained["predictions"])
+    after = scores_i8.argmax(axis=1)
+    checks.append(check_accuracy(labels, before, after, made["max_accuracy_drop"]))
+
+    checks.append(_check_golden(len(golden_images(labels, scores_i8))))
+
+    images = data["test_images"][:200]
+    layers = integer_arithmetic.layers(runtime.model)
+    integers = integer_arithmetic.run(layers, images)[-1].reshape(len(images), -1)
+    logits = runtime.tensors(images)[layers[-1].tensor].reshape(len(images), -1)
+    checks.append(check_logits("integer arithmetic", runtime, logits, integers))
+    return checks

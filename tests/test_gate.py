@@ -81,12 +81,22 @@ def test_file_of_another_pixel_scale_is_refused(models):
     assert _failed(gate.check_file(models(), "conv", "tutorial", 1.0)) == ["input"]
 
 
+def _accuracy(images, lost, gained, allowed):
+    # The check of so many images that only one of the two models reads.
+    labels, before, after = (np.zeros(images, int) for _ in range(3))
+    after[:lost] = 1
+    before[lost : lost + gained] = 1
+    return gate.check_accuracy(labels, before, after, allowed)
+
+
 @pytest.mark.parametrize(
-    ("images", "lost", "won", "allowed", "passed"),
+    ("images", "lost", "gained", "allowed", "passed"),
     [
-        (1000, 16, 10, 0.5, True),  # 867 against 873 right: six images are chance
+        (1000, 16, 10, 0.5, True),  # six images of a thousand are chance
         (1000, 6, 0, 0.5, True),
         (1000, 40, 10, 0.5, False),
+        (1000, 40, 10, 1.62, False),  # 3 - 1.96 sqrt(50 - 30² / 1000) / 10 = 1.627
+        (1000, 40, 10, 1.63, True),
         (10_000, 130, 30, 0.5, False),
         (10_000, 130, 30, 1.0, True),
         (1000, 0, 0, 0.0, True),
@@ -94,16 +104,38 @@ def test_file_of_another_pixel_scale_is_refused(models):
     ],
 )
 def test_accuracy_allows_for_chance_and_not_for_more(
-    images, lost, won, allowed, passed
+    images, lost, gained, allowed, passed
 ):
-    labels = np.zeros(images, int)
-    before, after = np.zeros(images, int), np.zeros(images, int)
-    after[:lost] = 1
-    before[lost : lost + won] = 1
-    check = gate.check_accuracy(labels, before, after, allowed)
-    assert check.passed is passed
-    assert f"({lost} images lost, {won} won)" in check.sentence
-    assert ("rose by 0.5" in check.sentence) is (won > lost)
+    assert _accuracy(images, lost, gained, allowed).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "chance"),
+    [(40, 10, "1.37"), (400, 0, "3.04"), (0, 0, "0.00"), (100, 100, "2.77")],
+)
+def test_accuracy_chance_is_that_of_discordant_pairs(lost, gained, chance):
+    sentence = _accuracy(1000, lost, gained, 0.5).sentence
+    assert f"a drop of 0.5 points plus {chance} for chance" in sentence
+
+
+def test_accuracy_sentence_counts_images_lost_and_gained():
+    check = _accuracy(1000, 3, 8, 0.5)
+    assert check.sentence.startswith(
+        "997 of 1,000 correct (99.7 %); accuracy rose by 0.5 percentage points "
+        "(3 images lost, 8 gained)."
+    )
+
+
+def test_accuracy_that_fell_too_far_names_what_helps():
+    check = _accuracy(1000, 40, 10, 0.5)
+    assert check.notebook == 4
+    assert "More epochs or training images" in check.sentence
+
+
+def test_require_names_the_first_notebook_that_can_change_what_was_found():
+    bad = [_accuracy(1000, 40, 10, 0.5), gate.Check("input", False, "found.", 5)]
+    with pytest.raises(TutorialError, match=r"notebook 4; run it and those after it"):
+        gate.require([gate.Check("operators", True, "", 3), *reversed(bad)])
 
 
 def test_all_checks_pass_a_good_candidate(candidate):
@@ -113,28 +145,59 @@ def test_all_checks_pass_a_good_candidate(candidate):
     assert {"accuracy", "golden vectors", "integer arithmetic"} < set(names)
 
 
-def test_all_checks_refuse_what_is_wrong_elsewhere(candidate, monkeypatch):
-    run, data, trained, model_bytes, runtime, scores = candidate
+def _failed_with(candidate, scores):
+    run, data, trained, model_bytes, runtime, _ = candidate
+    return _failed(gate.check_all(run, data, trained, model_bytes, runtime, scores))
 
-    def failed(scores=scores):
-        checks = gate.check_all(run, data, trained, model_bytes, runtime, scores)
-        return _failed(checks)
 
-    assert failed(np.roll(scores, 1, axis=1)) == ["accuracy", "golden vectors"]
+def test_all_checks_refuse_scores_of_other_digits(candidate):
+    wrong = np.roll(candidate[-1], 1, axis=1)
+    assert _failed_with(candidate, wrong) == ["accuracy", "golden vectors"]
+
+
+def test_all_checks_refuse_a_model_that_never_answers_9(candidate):
+    scores = candidate[-1].copy()
+    scores[:, 9] = -128
+    assert "golden vectors" in _failed_with(candidate, scores)
+
+
+def test_all_checks_refuse_integers_that_differ(candidate, monkeypatch):
     wrong = [np.zeros((200, 10), int)]
     monkeypatch.setattr(integer_arithmetic, "run", lambda *_: wrong)
-    assert failed() == ["integer arithmetic"]
+    assert _failed_with(candidate, candidate[-1]) == ["integer arithmetic"]
 
 
-def test_logits_one_step_off_pass_only_for_the_stand_in(models):
-    runtime, logits = tflite.LiteRT(models(), reference=True), np.int8([[-128, 5, 127]])
+@pytest.fixture
+def stand_in(models):
+    return tflite.LiteRT(models(), reference=True)
 
-    def passes(steps):
-        return gate.check_logits("", runtime, logits, logits.astype(int) + steps).passed
 
-    assert [passes(0), passes(1), passes(3)] == [True, True, False]
-    runtime.is_tflm = True
-    assert not passes(1)
+@pytest.mark.parametrize(("steps", "passed"), [(0, True), (1, True), (2, False)])
+def test_logits_one_step_off_pass_for_the_stand_in(stand_in, steps, passed):
+    logits = np.int8([[-128, 5, 120]])
+    assert gate.check_logits("", stand_in, logits, logits + steps).passed is passed
+
+
+@pytest.mark.parametrize(("steps", "passed"), [(0, True), (1, False)])
+def test_logits_of_tflm_have_to_be_equal(stand_in, steps, passed):
+    stand_in.is_tflm = True
+    logits = np.int8([[-128, 5, 120]])
+    found = logits.copy()
+    found[0, 1] += steps
+    assert gate.check_logits("", stand_in, logits, found).passed is passed
+
+
+@pytest.mark.parametrize("shape", [(1, 10), (200, 1), (1, 1), (200, 9), (10, 200)])
+def test_logits_of_another_shape_are_not_compared(stand_in, shape):
+    expected = np.full((200, 10), -128, np.int8)
+    check = gate.check_logits("C", stand_in, expected, np.full(shape, -128, np.int8))
+    assert not check.passed
+    assert f"{shape}" in check.sentence and "(200, 10)" in check.sentence
+
+
+def test_logits_of_no_image_prove_nothing(stand_in):
+    nothing = np.empty((0, 10), np.int8)
+    assert not gate.check_logits("C", stand_in, nothing, nothing).passed
 
 
 def _scores(*pairs):
