@@ -36,6 +36,7 @@ _FLASH_BYTES = 128 * 1024
 _RAM = 0x2000_0000
 _RETURN = _FLASH + _FLASH_BYTES - 2  # an address where no code is
 _PAINT = 0xA5  # what RAM that nothing has used is filled with
+_COLLISION = "needs more RAM: its stack ran into its variables"
 _LOAD = 1  # type of a segment that belongs into memory, in the ELF specification
 
 
@@ -118,22 +119,38 @@ class Board:
         except unicorn.UcError as error:
             raise EmulatorError(f"stopped: {error}") from error
         if self.stack_bytes() >= self._end - self._free:
-            raise EmulatorError("needs more RAM: its stack ran into its variables")
+            raise EmulatorError(_COLLISION)
         return np.frombuffer(machine.mem_read(self._logits, LOGITS), np.int8)
 
     def count_instructions(self, image_i8):
-        """Return how many instructions the processor executes for an image."""
+        """Return how many instructions the processor executes for an image.
+
+        It also checks that the stack, however far apart its bytes are, ends above the
+        variables. Both are slow, and hardly depend on the image.
+        """
         times = {}  # how often each block of instructions ran, by address and bytes
+        collisions = []  # addresses of variables that were written to as stack
 
         def count(machine, address, size, _):
             times[address, size] = times.get((address, size), 0) + 1
 
-        hook = self._machine.hook_add(unicorn.UC_HOOK_BLOCK, count)
+        def check(machine, kind, address, size, value, _):
+            if address >= machine.reg_read(arm_const.UC_ARM_REG_SP):
+                collisions.append(address)
+
+        machine = self._machine
+        counter = machine.hook_add(unicorn.UC_HOOK_BLOCK, count)
+        checker = machine.hook_add(
+            unicorn.UC_HOOK_MEM_WRITE, check, begin=_RAM, end=self._free - 1
+        )
         self.classify(image_i8)
-        self._machine.hook_del(hook)
+        machine.hook_del(counter)
+        machine.hook_del(checker)
+        if collisions:
+            raise EmulatorError(_COLLISION)
         total = 0
         for (address, size), runs in times.items():
-            code = self._machine.mem_read(address, size)
+            code = machine.mem_read(address, size)
             total += runs * instructions_in(np.frombuffer(code, "<u2"))
         return total
 
@@ -169,8 +186,7 @@ def main():
     logits = np.empty((len(images), LOGITS), np.int8)
     try:
         program = read_elf((folder / "program.elf").read_bytes())
-        # Counting is slow, and the count hardly depends on the image. The processor
-        # that counted stays slow, so another one runs the images.
+        # A processor that has counted stays slow, so another one runs the images.
         counting = Board(program, processor, ram_bytes)
         instructions = counting.count_instructions(images[0])
         board = Board(program, processor, ram_bytes)

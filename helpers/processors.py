@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import c_templates
-from helpers.files import TutorialError
+from helpers.files import TutorialError, check_temporary_folder
 
 IMAGE_BYTES = 784
 LOGITS = 10
@@ -229,6 +229,7 @@ def _call(what, command, folder, remedy, given=b"", environment=None):
 @contextlib.contextmanager
 def _folder():
     """Give the path of a temporary folder; what cannot be written is a sentence."""
+    check_temporary_folder()
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads images from standard input and writes the logits of each to standard output.
-// The compiler's command line includes the header of the network and says what is called
-// CLASSIFY, IMAGE_BYTES and LOGITS there.
+// The compiler's command line includes the header of the network and says what is
+// called CLASSIFY, IMAGE_BYTES and LOGITS there.
 #include <stdio.h>
 
 #ifdef _WIN32
