@@ -1,39 +1,57 @@
 """Draw a digit and let the model read it, on any page that runs scripts.
 
-The pad is plain HTML with a script that runs the network in the integers of
-`helpers.integer_arithmetic`. No kernel has to answer, so it works in JupyterLab, in
-Visual Studio Code and on a page opened from the disk alike.
+What reads the drawing is the published C, compiled to WebAssembly: the same source that
+goes into a microcontroller. No kernel has to answer, so the pad works in JupyterLab, in
+Visual Studio Code and on a page opened from the disk alike. ``pad/`` has its parts: the
+markup, the style, and the script in three files.
 """
 
+import base64
 import html
 import json
 from pathlib import Path
 
-import numpy as np
 from IPython.display import HTML
 
-from helpers import integer_arithmetic, tflite
+from helpers import c_templates, integer_arithmetic, processors, tflite
 
-PAD, PEN = 280, 22  # pixels of the pad's side, and of the width of its pen
-# A small seven in a corner, where preparation makes a difference: strokes of (x, y).
-EXAMPLE = [[(182, 35), (213, 34), (245, 32), (225, 70), (209, 115)]]
+PARTS = Path(__file__).with_name("pad")
+_SCRIPTS = ("network.js", "preparation.js", "page.js")
+_NO_SCRIPTS = (
+    "To draw here, run this cell, or open this page in a browser that allows scripts."
+)
 
 
-def pad(model_bytes):
-    """Return a drawing pad for a ``.tflite`` model: HTML of about 100 kB.
+def pad(name, files):
+    """Return a drawing pad that runs the published C of a run: HTML of about 50 kB.
 
-    The model has to be one that `helpers.integer_arithmetic.layers` accepts.
+    `files` are those of `c_files.published_files` for the run `name`: bytes by path.
+    TutorialError if the C cannot be compiled.
+
+    For other pictures than drawings the element has a method, here in a browser's
+    console: ``document.querySelector(".draw-digit").logits(image)`` takes 784 values
+    from −128 to 127, row by row, and returns the ten int8 logits.
     """
-    model = tflite.read(model_bytes)
-    layers = integer_arithmetic.layers(model)
-    logits = model.tensors[layers[-1].tensor]
-    here = Path(__file__)
-    data = {"css": here.with_suffix(".css").read_text("utf-8"), "example": EXAMPLE}
-    data |= {"side": PAD, "pen": PEN, "layers": [vars(layer) for layer in layers]}
-    data["output"] = {"scale": logits.scale, "zero_point": logits.zero_point}
-    text = html.escape(json.dumps(data, default=np.ndarray.tolist))
-    script = here.with_suffix(".js").read_text("utf-8")
+    model = tflite.read(files[f"{name}_int8.tflite"])
+    logits = model.tensors[integer_arithmetic.layers(model)[-1].tensor]
+    module = processors.webassembly(name, files)
+    data = {
+        "module": base64.b64encode(module).decode(),
+        "function": f"{c_templates.identifier(name)}_int8_classify",
+        "source": f"{name}_int8_inference.c",
+        "scale": logits.scale,
+        "zero_point": logits.zero_point,
+        "html": (PARTS / "pad.html").read_text("utf-8"),
+        "css": (PARTS / "pad.css").read_text("utf-8"),
+    }
+    attribute = html.escape(json.dumps(data))
     return HTML(
-        f'<div class="draw-digit" data-pad="{text}">To draw here, run this cell or '
-        f"allow scripts.</div>\n<script>\n{script}</script>"
+        f'<div class="draw-digit" data-pad="{attribute}">{_NO_SCRIPTS}</div>\n'
+        f"<script>\n{_script()}</script>"
     )
+
+
+def _script():
+    """Return the three scripts as one block, whose names no other script can see."""
+    parts = [(PARTS / script).read_text("utf-8") for script in _SCRIPTS]
+    return '"use strict";\n{\n' + "\n".join(parts) + "}\n"
