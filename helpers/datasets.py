@@ -127,8 +127,11 @@ def _fetch(path):
         if hashlib.sha256(content).hexdigest() != FILE_SHA256:
             raise ValueError("what came back is not mnist.npz, perhaps a log-in page")
         new = path.with_name(f".{path.name}-{os.getpid()}-partial")
-        new.write_bytes(content)
-        os.replace(new, path)
+        try:
+            new.write_bytes(content)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def _reason(error):

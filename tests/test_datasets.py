@@ -78,6 +78,11 @@ def network(tmp_path, monkeypatch):
         server.shutdown()
 
 
+def left_in(folder):
+    """Return the names of the files in the cache, without those of locks."""
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
 def refusal(call, *arguments):
     with pytest.raises(TutorialError) as error:
         call(*arguments)
@@ -119,8 +124,23 @@ def test_find_puts_mnist_into_the_cache_and_asks_only_once(network):
 def test_find_after_a_failure_leaves_nothing_half_made(network):
     path = network("cut")
     datasets.find("auto")
-    assert [found.name for found in path.parent.iterdir() if "npz-" in found.name] == []
-    assert not path.exists()
+    assert left_in(path.parent) == []
+
+
+def test_find_with_a_disk_that_fills_up_leaves_no_half_of_the_file(
+    network, monkeypatch
+):
+    path = network("right")
+
+    def write_half(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    source, notice = datasets.find("auto")
+    assert source == "mnist_5k" and "No space left" in notice
+    assert left_in(path.parent) == []
 
 
 @pytest.mark.parametrize("content", [b"", FILE[:-1], b"notes of someone"])
@@ -293,10 +313,11 @@ LABELS = {
 def follow(x, y):
     """Do what each refusal says, word for word, until the dataset is accepted."""
     found = {"x": x, "y": y, "np": np}
-    for _ in range(4):
+    for remedies in range(4):
         images, labels = found["x"], found["y"]
         try:
             datasets.check("mine.npz", (images, labels), (images, labels))
+            assert remedies > 0, "it was not refused at all"
             return images, labels
         except TutorialError as error:
             remedy = re.search("`(.+?)`", str(error))
