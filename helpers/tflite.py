@@ -5,25 +5,23 @@ microcontrollers. The package ``tflite-micro`` runs TFLM's *reference kernels* o
 computer; a chip's maker may replace them by kernels that round differently.
 """
 
-import importlib.util
 import math
 import re
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import NamedTuple
 
 import numpy as np
 
 from helpers.files import TutorialError, quiet
 
-_ARENA = 2**20  # bytes, more than any model of this series needs
-_STAND_IN = (
-    "TensorFlow Lite Micro is not available here (its package exists for Linux on "
-    "x86-64 only), so LiteRT's reference kernels stand in for it; their outputs differ "
-    "by about one step in 256 at most."
-)
+KIB = 1024  # bytes
+_ARENA = 1024 * KIB  # more than any model of this series needs
+_HEADROOM = 1.2  # a fifth more than TFLM's reference kernels use
+_BOOKKEEPING = 4 * KIB  # at least what TFLM keeps of tensors and operators
 
 
-class Tensor(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tensor:
     """One tensor of a model."""
 
     index: int
@@ -45,7 +43,8 @@ class Tensor(NamedTuple):
         return int(self.zero_points[0])
 
 
-class Operator(NamedTuple):
+@dataclass(frozen=True)
+class Operator:
     """One step of the network, with the indices of the tensors that it needs."""
 
     name: str  # such as CONV_2D
@@ -54,7 +53,8 @@ class Operator(NamedTuple):
     options: dict  # those of TensorFlow's schema.fbs, such as strideH
 
 
-class Model(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Model:
     """What a ``.tflite`` file holds: one graph, which reads and writes one tensor."""
 
     operators: tuple
@@ -73,36 +73,48 @@ def read(model_bytes):
 
     TutorialError if they are not a whole model with one input and one output.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    kinds = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
-    dtypes = {v: k.lower() for k, v in vars(schema.TensorType).items() if k.isupper()}
     try:
-        file = schema.ModelT.InitFromPackedBuf(bytearray(model_bytes), 0)
-        if model_bytes[4:8] != b"TFL3" or file.version != 3:
-            raise ValueError("TFLM reads version 3 of the schema")
-        [graph] = file.subgraphs
-        operators = [
-            Operator(
-                kinds[file.operatorCodes[operator.opcodeIndex].builtinCode],
-                _numbers(operator.inputs),
-                _numbers(operator.outputs),
-                dict(vars(operator.builtinOptions)) if operator.builtinOptions else {},
-            )
-            for operator in graph.operators
-        ]
-        tensors = [
-            _tensor(index, tensor, dtypes[tensor.type], file.buffers)
-            for index, tensor in enumerate(graph.tensors)
-        ]
-        [source], [sink] = graph.inputs, graph.outputs
-        ends = tensors[source], tensors[sink]
-        return Model(tuple(operators), tuple(tensors), *ends)
+        return _read(model_bytes)
     except Exception as error:  # whatever comes of following wrong offsets
         raise TutorialError(
             f"The {len(model_bytes):,} bytes are not a whole TensorFlow Lite model; "
             "run notebook 05_quantize_model to make it again."
         ) from error
+
+
+def _read(model_bytes):
+    from ai_edge_litert import schema_py_generated as schema
+
+    file = schema.ModelT.InitFromPackedBuf(bytearray(model_bytes), 0)
+    if model_bytes[4:8] != b"TFL3" or file.version != 3:
+        raise ValueError("TFLM reads version 3 of the schema")
+    kinds = _names(schema.BuiltinOperator)
+    dtypes = _names(schema.TensorType)
+    [graph] = file.subgraphs
+    operators = []
+    for operator in graph.operators:
+        options = operator.builtinOptions
+        operators.append(
+            Operator(
+                name=kinds[file.operatorCodes[operator.opcodeIndex].builtinCode],
+                inputs=_numbers(operator.inputs),
+                outputs=_numbers(operator.outputs),
+                options=dict(vars(options)) if options else {},
+            )
+        )
+    tensors = []
+    for index, tensor in enumerate(graph.tensors):
+        dtype = dtypes[tensor.type].lower()
+        tensors.append(_tensor(index, tensor, dtype, file.buffers))
+    [source] = graph.inputs
+    [sink] = graph.outputs
+    return Model(tuple(operators), tuple(tensors), tensors[source], tensors[sink])
+
+
+def _names(enumeration):
+    """Return the names of an enumeration of the schema by their numbers."""
+    items = vars(enumeration).items()
+    return {number: name for name, number in items if name.isupper()}
 
 
 def _tensor(index, tensor, dtype, buffers):
@@ -113,8 +125,15 @@ def _tensor(index, tensor, dtype, buffers):
         data = np.frombuffer(data.tobytes(), dtype).reshape(shape)
     scales = getattr(tensor.quantization, "scale", None)
     zero_points = getattr(tensor.quantization, "zeroPoint", None)
-    quantization = np.array(_numbers(scales, float)), np.array(_numbers(zero_points))
-    return Tensor(index, tensor.name.decode(), dtype, shape, *quantization, data)
+    return Tensor(
+        index=index,
+        name=tensor.name.decode(),
+        dtype=dtype,
+        shape=shape,
+        scales=np.array(_numbers(scales, float)),
+        zero_points=np.array(_numbers(zero_points)),
+        data=data,
+    )
 
 
 def _numbers(vector, kind=int):
@@ -122,44 +141,37 @@ def _numbers(vector, kind=int):
 
 
 class _Runtime:
-    """What both runtimes have in common; `notice` is set where one is a stand-in."""
+    """What both runtimes have in common.
+
+    A class of this kind has a `_start` that returns an interpreter of its own: an
+    object with ``invoke(image)`` and ``value(index)``.
+    """
 
     is_tflm = False
-    notice = ""
+    notice = ""  # what is to be said if it stands in for another
 
     def __init__(self, model_bytes):
         self.model = read(model_bytes)
         self._bytes = bytes(model_bytes)
-        self._invoke, self._value = self._start()
+        self._interpreter = self._start(keep_all=False)
 
     def run(self, images_i8):
         """Return the scores, int8 (images, 10), of int8 images (images, 28, 28, 1)."""
-        return self.run_with_logits(images_i8, self.model.output.index)[0]
-
-    def run_with_logits(self, images_i8, tensor):
-        """Return scores and logits, int8 (images, 10) each, of one pass of the images.
-
-        `tensor` is the index of the tensor that holds the logits, such as the
-        ``tensor`` of the last of `helpers.integer_arithmetic.layers`. LiteRT with its
-        fast kernels does not keep it.
-        """
-        shape = (len(images_i8), math.prod(self.model.output.shape))
-        scores = np.empty(shape, np.int8)
-        logits = np.empty(shape, np.int8)
+        output = self.model.output
+        scores = np.empty((len(images_i8), math.prod(output.shape)), np.int8)
         for number in range(len(images_i8)):
-            self._invoke(images_i8[number : number + 1])
-            scores[number] = self._value(self.model.output.index).reshape(-1)
-            logits[number] = self._value(tensor).reshape(-1)
-        return scores, logits
+            self._interpreter.invoke(images_i8[number : number + 1])
+            scores[number] = self._interpreter.value(output.index).reshape(-1)
+        return scores
 
     def tensors(self, images_i8):
         """Return by index each tensor that is computed; its first axis: the images."""
-        invoke, value = self._start(keep_all=True)
+        interpreter = self._start(keep_all=True)
         found = {operator.outputs[0]: [] for operator in self.model.operators}
         for number in range(len(images_i8)):
-            invoke(images_i8[number : number + 1])
+            interpreter.invoke(images_i8[number : number + 1])
             for index, values in found.items():
-                values.append(np.array(value(index))[0])
+                values.append(np.array(interpreter.value(index))[0])
         return {index: np.stack(values) for index, values in found.items()}
 
 
@@ -168,27 +180,35 @@ class LiteRT(_Runtime):
 
     def __init__(self, model_bytes, reference=False):
         self._reference = reference
-        kernels = ", reference kernels" if reference else ""
-        self.name = f"LiteRT {version('ai-edge-litert')}{kernels}"
+        self.name = f"LiteRT {version('ai-edge-litert')}"
+        if reference:
+            self.name += ", reference kernels"
         super().__init__(model_bytes)
 
-    def _start(self, keep_all=False):
+    def _start(self, keep_all):
+        return _LiteRTInterpreter(self._bytes, self._reference, keep_all)
+
+
+class _LiteRTInterpreter:
+    def __init__(self, model_bytes, reference, keep_all):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        kernels = OpResolverType.BUILTIN_REF if self._reference else OpResolverType.AUTO
+        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         with quiet():
-            interpreter = Interpreter(
-                model_content=self._bytes,
+            self._interpreter = Interpreter(
+                model_content=model_bytes,
                 experimental_op_resolver_type=kernels,
-                experimental_preserve_all_tensors=keep_all or self._reference,
+                experimental_preserve_all_tensors=keep_all,
             )
-            interpreter.allocate_tensors()
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
 
-        def invoke(image):
-            interpreter.set_tensor(self.model.input.index, image)
-            interpreter.invoke()
+    def invoke(self, image):
+        self._interpreter.set_tensor(self._input, image)
+        self._interpreter.invoke()
 
-        return invoke, interpreter.get_tensor
+    def value(self, index):
+        return self._interpreter.get_tensor(index)
 
 
 class TFLM(_Runtime):
@@ -201,21 +221,8 @@ class TFLM(_Runtime):
         self.name = f"TensorFlow Lite Micro {number}, reference kernels"
         super().__init__(model_bytes)
 
-    def _start(self, keep_all=False):
-        from tflite_micro import runtime
-
-        interpreter = runtime.Interpreter.from_bytes(
-            self._bytes,
-            arena_size=_ARENA,
-            # In any case, because `run` reads a tensor by its index, too.
-            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
-        )
-
-        def invoke(image):
-            interpreter.set_input(image, 0)
-            interpreter.invoke()
-
-        return invoke, lambda index: interpreter.GetTensor(index, 0)["tensor_data"]
+    def _start(self, keep_all):
+        return _TFLMInterpreter(self._bytes)  # which keeps all in any case
 
     def arena_used(self):
         """Return how many bytes of its arena TFLM uses for the model."""
@@ -225,31 +232,81 @@ class TFLM(_Runtime):
         with quiet() as held:  # C++ prints it
             interpreter.print_allocations()
             held.seek(0)
-            return int(re.search(r"allocation total (\d+) bytes", held.read())[1])
+            printed = held.read()
+        return int(re.search(r"allocation total (\d+) bytes", printed)[1])
+
+
+class _TFLMInterpreter:
+    def __init__(self, model_bytes):
+        from tflite_micro import runtime
+
+        self._interpreter = runtime.Interpreter.from_bytes(
+            model_bytes,
+            arena_size=_ARENA,
+            # Only then can a tensor be read by its index.
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+        )
+
+    def invoke(self, image):
+        self._interpreter.set_input(image, 0)
+        self._interpreter.invoke()
+
+    def value(self, index):
+        return self._interpreter.GetTensor(index, 0)["tensor_data"]
+
+
+def tflm_problem():
+    """Return why TFLM cannot be used here, as half a sentence, or '' if it can."""
+    try:
+        from tflite_micro import runtime  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name == "tflite_micro":
+            return "its package exists for Linux on x86-64 only"
+        return f"the import of its package fails: {error}"
+    except Exception as error:  # some of its nightly builds miss symbols
+        first_line = str(error).split("\n")[0]
+        return f"the import of its package fails: {first_line[:150]}"
+    return ""
 
 
 def tflm_or_stand_in(model_bytes):
     """Return TFLM, or LiteRT's reference kernels with a notice where it is missing."""
-    if importlib.util.find_spec("tflite_micro"):
+    problem = tflm_problem()
+    if not problem:
         return TFLM(model_bytes)
     runtime = LiteRT(model_bytes, reference=True)
-    runtime.notice = _STAND_IN
+    runtime.notice = (
+        f"TensorFlow Lite Micro is not available here ({problem}), so LiteRT's "
+        "reference kernels stand in for it; their outputs differ by about one step in "
+        "256 at most. On Linux on x86-64, pip install -r requirements.txt brings a "
+        "build of it that was tried."
+    )
     return runtime
 
 
+@dataclass(frozen=True)
+class Arena:
+    """The memory that an interpreter on a board needs for a model's tensors."""
+
+    used: int  # bytes, without headroom
+    recommended: int  # bytes
+    rule: str  # a sentence: how these two were found
+
+
 def arena(runtime):
-    """Return ``arena_used`` and ``arena_recommended``, the bytes that a board needs for
-    a model's tensors, and ``arena_rule``, a sentence that says how they were found.
-    """
+    """Return the `Arena` of the model that `runtime` has read."""
     if runtime.is_tflm:
         used = runtime.arena_used()
         rule = f"{used:,} bytes in use with TensorFlow Lite Micro on a 64-bit computer"
-    else:  # as if no tensors shared memory, and 4 KiB for what TFLM keeps of each
-        computed = [t.shape for t in runtime.model.tensors if t.data is None]
-        used = sum(map(math.prod, computed)) + 4096
+    else:
+        # As if no tensors shared memory.
+        used = _BOOKKEEPING
+        for tensor in runtime.model.tensors:
+            if tensor.data is None:
+                used += math.prod(tensor.shape)
         rule = f"{used:,} bytes, estimated from the sizes of the tensors"
-    return {
-        "arena_used": used,
-        "arena_recommended": -(-used * 6 // 5 // 1024) * 1024,
-        "arena_rule": f"{rule}, plus a fifth for other kernels, in whole KiB.",
-    }
+    return Arena(
+        used=used,
+        recommended=math.ceil(_HEADROOM * used / KIB) * KIB,
+        rule=f"{rule}, plus a fifth for other kernels, in whole KiB.",
+    )

@@ -5,7 +5,6 @@ that have these tags, so that a mistake in a lesson fails a test. The models are
 once in a session, on the bundled sample.
 """
 
-import importlib.util
 import shutil
 import signal
 import sys
@@ -22,8 +21,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):
-    if item.get_closest_marker("tflm") and not importlib.util.find_spec("tflite_micro"):
-        pytest.skip("needs tflite-micro: pip install tflite-micro (Linux x86-64 only)")
+    if item.get_closest_marker("tflm"):
+        from helpers import tflite
+
+        if tflite.tflm_problem():
+            pytest.skip(f"needs tflite-micro, but {tflite.tflm_problem()}")
 
 
 def need(tool, package, linux_only=False):
@@ -91,6 +93,22 @@ def converter(deployed, train_images):
         representative_dataset=representative_dataset(train_images),
     )
     return names["converter"]
+
+
+def changed_model(model_bytes, change):
+    """Return a .tflite after `change`, a function, has altered its unpacked flatbuffer.
+
+    What it is given is a ``ModelT`` of the schema; some of its parts are
+    ``file.subgraphs[0].tensors`` and ``.operators``.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    file = schema.ModelT.InitFromPackedBuf(bytearray(model_bytes), 0)
+    change(file)
+    builder = flatbuffers.Builder()
+    builder.Finish(file.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 @pytest.fixture(scope="session")

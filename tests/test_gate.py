@@ -1,27 +1,34 @@
 """The gate: a good candidate passes, and each bad one is refused with its reason."""
 
-import flatbuffers
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 
+from conftest import changed_model
 from helpers import gate, integer_arithmetic, tflite
 from helpers.files import TutorialError
 
 
 def _edited(model_bytes, part, key, value):
     """Return the model with one entry of its flatbuffer changed."""
-    file = schema.ModelT.InitFromPackedBuf(bytearray(model_bytes), 0)
-    [graph] = file.subgraphs
-    tensors, operator = graph.tensors, graph.operators[0]
-    parts = {"input": tensors[0], "output": tensors[-1], "code": file.operatorCodes[0]}
-    parts |= {"weights": tensors[operator.inputs[1]], "operator": operator}
-    parts["dense weights"] = tensors[graph.operators[-1].inputs[:2][-1]]
-    target = parts[part] if hasattr(parts[part], key) else parts[part].quantization
-    setattr(target, key, value)
-    builder = flatbuffers.Builder()
-    builder.Finish(file.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+
+    def change(file):
+        [graph] = file.subgraphs
+        first, last = graph.operators[0], graph.operators[-1]
+        parts = {
+            "input": graph.tensors[0],
+            "output": graph.tensors[-1],
+            "code": file.operatorCodes[0],
+            "operator": first,
+            "weights": graph.tensors[first.inputs[1]],
+        }
+        if len(last.inputs) > 1:
+            parts["dense weights"] = graph.tensors[last.inputs[1]]
+        target = parts[part]
+        if not hasattr(target, key):
+            target = target.quantization
+        setattr(target, key, value)
+
+    return changed_model(model_bytes, change)
 
 
 def _failed(checks):

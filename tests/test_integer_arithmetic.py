@@ -1,6 +1,7 @@
 """The integers against loops written out, exact fractions, and TFLM's every logit."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from conftest import changed_model
 from helpers import integer_arithmetic as ia
 from helpers import tflite
 from helpers.files import TutorialError
@@ -36,6 +38,37 @@ def test_layers_on_1000_images_equal_tflm_in_every_byte(
     noise = np.random.default_rng(0).integers(-128, 128, (100, 28, 28, 1), np.int8)
     images = np.concatenate([sample["test_images"], noise])
     assert _differing(layers, runtime, images) == [0] * len(layers)
+
+
+@pytest.mark.tflm
+def test_layers_relu_with_zero_above_the_lowest_byte_equals_tflm(models, sample):
+    def change(file):
+        [graph] = file.subgraphs
+        for operator in graph.operators[:2]:  # the first convolution and its pooling
+            graph.tensors[operator.outputs[0]].quantization.zeroPoint = [-100]
+
+    runtime = tflite.TFLM(changed_model(models(), change))
+    layers = ia.layers(runtime.model)
+    images = sample["test_images"][:100]
+    assert _differing(layers, runtime, images) == [0] * len(layers)
+    assert ia.convolve(layers[0], images).min() == -100
+
+
+def test_layers_factor_of_a_dense_layer_with_one_scale_is_a_float32(models):
+    # As TFLM's FullyConnected computes it; convolutions do it in float64.
+    model = tflite.read(models(head="dense"))
+    operator = model.operators[-1]
+    source, weights = (model.tensors[i] for i in operator.inputs[:2])
+    output = model.tensors[operator.outputs[0]]
+    scale = np.float64(np.float32(0.0123))
+    tensors = list(model.tensors)
+    tensors[weights.index] = replace(weights, scales=np.array([scale]))
+    layer = ia.layers(replace(model, tensors=tuple(tensors)))[-1]
+
+    product = np.float32(source.scale) * np.float32(scale)
+    multiplier, _ = ia.quantize_multiplier(float(product) / output.scale)
+    in_float64, _ = ia.quantize_multiplier(source.scale * scale / output.scale)
+    assert set(layer.multiplier.tolist()) == {int(multiplier)} != {int(in_float64)}
 
 
 @settings(deadline=None, max_examples=40)
@@ -103,13 +136,13 @@ def test_requantize_any_factor_rounds_twice_as_gemmlowp_defines(
 
 def _model(models, *operators):
     """Return the stored model with other operators."""
-    return tflite.read(models())._replace(operators=operators)
+    return replace(tflite.read(models()), operators=operators)
 
 
 def test_layers_unknown_operator_is_named(models):
     convolution = tflite.read(models()).operators[0]
     with pytest.raises(TutorialError, match=r"has a TANH, .* notebook 3 use only"):
-        ia.layers(_model(models, convolution._replace(name="TANH")))
+        ia.layers(_model(models, replace(convolution, name="TANH")))
 
 
 @pytest.mark.parametrize(

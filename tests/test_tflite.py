@@ -1,10 +1,13 @@
 """What is read from a flatbuffer, against LiteRT's account, and the runtimes."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import changed_model
 from helpers import tflite
 from helpers.files import TutorialError
 
@@ -87,17 +90,87 @@ def test_arena_recommended_works_and_less_than_used_does_not(models, network):
     model_bytes = models(network)
     arena = tflite.arena(tflite.TFLM(model_bytes))
     new = runtime.Interpreter.from_bytes
-    new(model_bytes, arena_size=arena["arena_recommended"]).invoke()
+    new(model_bytes, arena_size=arena.recommended).invoke()
     with pytest.raises(RuntimeError):
-        new(model_bytes, arena_size=arena["arena_used"] - 16)
-    estimate = tflite.arena(tflite.LiteRT(model_bytes))
-    assert arena["arena_used"] <= estimate["arena_used"] <= 1.5 * arena["arena_used"]
-    assert "estimated" in estimate["arena_rule"]
+        new(model_bytes, arena_size=arena.used - 16)
 
 
-def test_stand_in_for_tflm_says_so(models, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+@pytest.mark.tflm
+@pytest.mark.parametrize("network", ["tutorial", "compact"])
+def test_arena_estimate_is_near_what_tflm_uses(models, network):
+    used = tflite.arena(tflite.TFLM(models(network))).used
+    estimate = tflite.arena(tflite.LiteRT(models(network)))
+    assert used <= estimate.used <= 1.5 * used
+    assert "estimated" in estimate.rule
+
+
+class UsesBytes:
+    """A runtime that uses so many bytes of its arena."""
+
+    is_tflm = True
+
+    def __init__(self, used):
+        self.used = used
+
+    def arena_used(self):
+        return self.used
+
+
+@pytest.mark.parametrize(
+    ("used", "recommended"),
+    [(9_040, 11 * 1024), (8_533, 10 * 1024), (8_534, 11 * 1024)],
+)
+def test_arena_recommended_is_a_fifth_more_in_whole_kib(used, kib):
+    arena = tflite.arena(UsesBytes(used))
+    assert arena.recommended == kib * 1024
+    assert arena.rule.startswith(f"{used:,} bytes in use with TensorFlow Lite Micro")
+    assert "plus a fifth" in arena.rule
+
+
+@pytest.mark.parametrize("identifier", [b"TFL2", b"TFL4", b"ABCD"])
+def test_read_file_of_another_format_is_refused(models, identifier):
+    other = models()[:4] + identifier + models()[8:]
+    with pytest.raises(TutorialError, match="not a whole TensorFlow Lite model"):
+        tflite.read(other)
+
+
+def test_read_file_of_another_version_is_refused(models):
+    other = changed_model(models(), lambda file: setattr(file, "version", 4))
+    with pytest.raises(TutorialError, match="not a whole TensorFlow Lite model"):
+        tflite.read(other)
+
+
+@pytest.fixture
+def without_tflm(monkeypatch, tmp_path):
+    """Return a function that puts a package with this source in TFLM's place."""
+    for name in list(sys.modules):
+        if name.split(".")[0] == "tflite_micro":
+            monkeypatch.delitem(sys.modules, name)
+
+    def replace(source):
+        if source is None:
+            monkeypatch.setitem(sys.modules, "tflite_micro", None)
+            return
+        (tmp_path / "tflite_micro.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return replace
+
+
+BROKEN = {
+    None: "its package exists for Linux on x86-64 only",
+    "raise ImportError('a.so: undefined symbol: _ZN')": "undefined symbol: _ZN",
+    "import pkg_resources_gone": "No module named 'pkg_resources_gone'",
+    "raise OSError('no memory\\nat all')": "no memory)",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_stand_in_for_tflm_says_why(models, without_tflm, source):
+    without_tflm(source)
     runtime = tflite.tflm_or_stand_in(models())
-    assert "reference kernels" in runtime.name
     assert not runtime.is_tflm
-    assert "stand in" in runtime.notice
+    assert "reference kernels" in runtime.name
+    assert "stand in for it" in runtime.notice
+    assert BROKEN[source] in runtime.notice
+    assert "\n" not in runtime.notice
