@@ -116,10 +116,7 @@ class UsesBytes:
         return self.used
 
 
-@pytest.mark.parametrize(
-    ("used", "recommended"),
-    [(9_040, 11 * 1024), (8_533, 10 * 1024), (8_534, 11 * 1024)],
-)
+@pytest.mark.parametrize(("used", "kib"), [(9_040, 11), (8_533, 10), (8_534, 11)])
 def test_arena_recommended_is_a_fifth_more_in_whole_kib(used, kib):
     arena = tflite.arena(UsesBytes(used))
     assert arena.recommended == kib * 1024
