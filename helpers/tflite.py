@@ -157,12 +157,25 @@ class _Runtime:
 
     def run(self, images_i8):
         """Return the scores, int8 (images, 10), of int8 images (images, 28, 28, 1)."""
+        scores, _ = self.run_with_logits(images_i8, self.model.output.index)
+        return scores
+
+    def run_with_logits(self, images_i8, tensor):
+        """Return scores and logits, int8 (images, 10) each, of one pass of the images.
+
+        `tensor` is the index of the tensor that holds the logits, such as the
+        ``tensor`` of the last of `helpers.integer_arithmetic.layers`. LiteRT with its
+        fast kernels does not keep it.
+        """
         output = self.model.output
-        scores = np.empty((len(images_i8), math.prod(output.shape)), np.int8)
+        shape = (len(images_i8), math.prod(output.shape))
+        scores = np.empty(shape, np.int8)
+        logits = np.empty(shape, np.int8)
         for number in range(len(images_i8)):
             self._interpreter.invoke(images_i8[number : number + 1])
             scores[number] = self._interpreter.value(output.index).reshape(-1)
-        return scores
+            logits[number] = self._interpreter.value(tensor).reshape(-1)
+        return scores, logits
 
     def tensors(self, images_i8):
         """Return by index each tensor that is computed; its first axis: the images."""
@@ -198,7 +211,7 @@ class _LiteRTInterpreter:
             self._interpreter = Interpreter(
                 model_content=model_bytes,
                 experimental_op_resolver_type=kernels,
-                experimental_preserve_all_tensors=keep_all,
+                experimental_preserve_all_tensors=keep_all or reference,
             )
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
