@@ -384,10 +384,11 @@ def problem(step, found):
     *notebook 4* or *notebook 04_train_model*; else the step that failed.
     """
     named = re.search(r"notebook (0?[1-6])(?:_\w+)?\b", found)
-    number = int(named[1]) if named else int(step[:2])
-    return (
-        f"Notebook {step} failed: {found}; fix it and go on with --start-at {number}."
-    )
+    if named:
+        remedy = f"the command goes on from there with --start-at {int(named[1])}"
+    else:
+        remedy = f"fix it and go on with --start-at {int(step[:2])}"
+    return f"Notebook {step} failed: {found}; {remedy}."
 
 
 if __name__ == "__main__":

@@ -169,6 +169,12 @@ def test_table_has_what_the_run_has_achieved(cluster):
 
 
 @needs_posix
+def test_table_has_the_seconds_that_a_run_took(cluster):
+    for (seconds,) in cluster[0].rows("seconds"):
+        assert 3 < float(seconds) < 200  # it waits for three
+
+
+@needs_posix
 def test_folder_of_a_run_has_what_was_published(cluster):
     out = cluster[0].out
     for run, seed in cluster[0].rows("id", "seed"):

@@ -155,7 +155,7 @@ def refused(done, tmp_path_factory):
 def test_gate_that_fails_is_told_with_the_step_that_can_change_it(refused):
     said = sentence(refused[1])
     assert "900 of 1,000 are right, where 960 are expected" in said
-    assert said.endswith("go on with --start-at 4.")
+    assert said.endswith("goes on from there with --start-at 4.")
 
 
 def test_gate_that_fails_keeps_what_was_published(done, refused):
@@ -230,7 +230,8 @@ def test_sentence_of_ours_is_told_whole():
 )
 def test_problem_names_the_step_that_can_change_what_was_found(found, start_at):
     said = train_and_quantize.problem("06_test_quantized_model", found)
-    assert said.endswith(f"; fix it and go on with --start-at {start_at}.")
+    assert said.startswith(f"Notebook 06_test_quantized_model failed: {found}; ")
+    assert said.endswith(f" with --start-at {start_at}.")
 
 
 def test_python_without_the_environment_is_told_in_one_sentence():
