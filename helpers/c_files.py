@@ -313,7 +313,7 @@ def _board_header(name, model, report, about):
 
 
 def _golden_header(name, model, layers, report, images_i8, scores_i8):
-    tolerance = _rounding_tolerance(model, layers, images_i8)
+    tolerance = rounding_tolerance(model, layers, images_i8)
     about = (
         "Test images that the model reads, for each digit the one that is hardest for "
         f"it, with the scores of {report.runtime.name}, on a PC. On a board they tell "
@@ -332,8 +332,13 @@ def _golden_header(name, model, layers, report, images_i8, scores_i8):
     )
 
 
-def _rounding_tolerance(model, layers, images_i8):
-    """Return by how much a score changes at most if every logit is one step off."""
+def rounding_tolerance(model, layers, images_i8):
+    """Return by how much a score changes at most if every logit is one step off.
+
+    In steps of the output of a `helpers.tflite.Model`, for images int8 (images, 28, 28,
+    1). That is what other roundings do to a logit; `layers` are those of
+    `helpers.integer_arithmetic`.
+    """
     logits = layers[-1]
     if model.output.index == logits.tensor:
         return 1  # the scores are the logits

@@ -1,14 +1,19 @@
 """The C files: names, comments, arrays, and what compilers make of them."""
 
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import need
-from helpers import c_files, tflite
+from conftest import NOTEBOOKS, need
+from helpers import c_files, c_templates, gate, integer_arithmetic, tflite
 from helpers import report as reports
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
@@ -75,9 +80,9 @@ def published(candidate, tmp_path_factory):
     """Return a folder with everything that is published of a model, and the report."""
     run, data, _, model_bytes, _, scores = candidate
     report = reports.make(*candidate, [], [])
-    given = run.name, model_bytes, report, data, scores
-    files = c_files.published_files(*given)
-    assert files == c_files.published_files(*given)
+    files = c_files.published_files(run.name, model_bytes, report, data, scores)
+    again = c_files.published_files(run.name, model_bytes, report, data, scores)
+    assert files == again
     folder = tmp_path_factory.mktemp("published")
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +98,8 @@ def _call(folder, *command):
 
 def _place(folder, compiler, source, symbol):
     """Compile, and return the symbol's section, its alignment and its place in it."""
-    _call(folder, compiler, *COMPILERS[compiler][1], *STRICT, "-c", source, "-o", "a.o")
+    options = [*STRICT, "-std=c++11", *COMPILERS[compiler][1]]
+    _call(folder, compiler, *options, "-c", source, "-o", "a.o")
     objdump = f"{compiler.partition('g++')[0]}objdump"
     symbols = _call(folder, objdump, "-t", "a.o").splitlines()
     [line] = [line for line in symbols if line.endswith(f" {symbol}")]
@@ -147,6 +153,116 @@ def test_published_texts_are_plain_and_say_what_was_run(published):
         assert report.model.sha256.encode() in texts[name]
     golden = " ".join(texts["mnist_cnn_int8_golden.h"].decode().split(" \n//"))
     assert report.runtime.name in golden.replace("\n//", "")
+
+
+def test_board_header_says_which_part_of_the_arena_is_headroom(published):
+    folder, report = published
+    header = (folder / "mnist_cnn_int8_board.h").read_text()
+    used = report.model.arena_used
+    headroom = report.model.arena_recommended - used
+    assert f"constexpr int kArenaUsedBytes = {used};\n" in header
+    assert f"constexpr int kArenaHeadroomBytes = {headroom};\n" in header
+    text = " ".join(header.replace("\n//", "").split())
+    assert f"So {headroom:,} bytes are headroom" in text
+    assert 0.2 * used <= headroom <= 0.2 * used + 1024
+
+
+SELF_TEST = r"""
+#include <stdio.h>
+#include "mnist_cnn_int8_inference_golden.h"
+
+int main(void) {
+  printf("%d %d %d\n", mnist_cnn_int8_self_test(), MNIST_CNN_INT8_GOLDEN_COUNT,
+         (int)sizeof mnist_cnn_int8_golden_images);
+  return 0;
+}
+"""
+
+
+def _self_test(folder, compiler, *options):
+    """Compile all C at the top of a published folder with the self-test, and run it."""
+    (folder / "self_test.c").write_text(SELF_TEST)
+    sources = sorted(path.name for path in folder.glob("*.c"))
+    _call(folder, *compiler, *STRICT, *options, "-I.", *sources, "-o", "program")
+    return _call(folder, "./program")
+
+
+@pytest.mark.parametrize("compiler", ["gcc -std=c99", "g++ -x c++ -std=c++17"])
+def test_all_c_at_the_top_compiles_together_and_passes_its_self_test(
+    published, compiler
+):
+    need(compiler.split()[0], "g++", linux_only=True)
+    assert _self_test(published[0], compiler.split()) == "0 10 7840\n"
+
+
+def test_self_test_takes_fewer_images_where_flash_is_scarce(published):
+    need("gcc", "gcc", linux_only=True)
+    option = "-DMNIST_CNN_INT8_GOLDEN_COUNT=1"
+    assert _self_test(published[0], ["gcc", "-std=c99"], option) == "0 1 784\n"
+
+
+def test_self_test_counts_the_images_that_fail(published, tmp_path):
+    need("gcc", "gcc", linux_only=True)
+    shutil.copytree(published[0], tmp_path, dirs_exist_ok=True)
+    source = tmp_path / "mnist_cnn_int8_inference.c"
+    text, count = re.subn(
+        r"(bias_5\[10\].* = {\s+)", r"\g<1>1000000 + ", source.read_text()
+    )
+    assert count == 1
+    source.write_text(text)
+    assert _self_test(tmp_path, ["gcc", "-std=c99"]) == "10 10 7840\n"
+
+
+def test_golden_logits_are_those_of_the_runtime(published, candidate):
+    folder, _ = published
+    _, data, _, _, runtime, scores = candidate
+    golden = gate.golden_images(data["test_labels"], scores)
+    layers = integer_arithmetic.layers(runtime.model)
+    tensors = runtime.tensors(data["test_images"][golden])
+    expected = tensors[layers[-1].tensor].reshape(-1, 10)
+    header = (folder / "mnist_cnn_int8_inference_golden.h").read_text()
+    rows = re.findall(r"^    {((?:-?\d+, ){9}-?\d+)},$", header, re.MULTILINE)
+    found = [[int(number) for number in row.split(", ")] for row in rows]
+    assert np.array_equal(found, expected)
+
+
+def test_engine_and_the_sketch_s_c_are_the_published_ones(published):
+    folder, _ = published
+    engine = c_templates.FOLDER
+    for name in ("cnn_int8.c", "cnn_int8.h"):
+        assert (folder / name).read_bytes() == (engine / name).read_bytes()
+    copies = [*(folder / "arduino").rglob("*inference.*")]
+    copies += [*(folder / "arduino").rglob("cnn_int8.*")]
+    assert len(copies) == 4
+    for copy in copies:
+        assert copy.read_bytes() == (folder / copy.name).read_bytes()
+
+
+@pytest.mark.tflm
+def test_notebook_6_program_with_interpreter_compiles(published, tmp_path):
+    # PyPI's tflite-micro has no C++ headers. What the program uses is declared in
+    # tests/tflm_stub/, so this checks the program and not TFLM.
+    need("g++", "g++", linux_only=True)
+    notebook = nbformat.read(NOTEBOOKS / "06_test_quantized_model.ipynb", as_version=4)
+    markdown = "".join(cell.source for cell in notebook.cells)
+    [program] = re.findall(r"```cpp\n(.*?)```", markdown, re.S)
+    main = "int main() { return ReadDigit(GoldenInput(0)) == -1 ? 7 : 0; }\n"
+    (tmp_path / "main.cc").write_text(program + main)
+    folder, _ = published
+    stub = Path(__file__).parent / "tflm_stub"
+    options = ["g++", "-std=c++17", *STRICT, f"-I{stub}", f"-I{folder}"]
+    sources = "main.cc", str(folder / "mnist_cnn_int8.cc")
+    _call(tmp_path, *options, *sources, "-o", "program")
+    # The stub answers with zeros, so the golden vectors fail and there is no digit.
+    assert subprocess.run([tmp_path / "program"], check=False).returncode == 7
+
+
+def test_c_files_are_formatted():
+    files = [*c_templates.FOLDER.glob("*.[ch]")]
+    files += [*Path(__file__).parent.glob("cortex_m/*.c")]
+    assert len(files) >= 4
+    command = str(Path(sys.executable).with_name("clang-format"))
+    _call(None, command, "--dry-run", "-Werror", *(str(path) for path in files))
 
 
 def test_compiled_array_is_the_model(published, candidate):
