@@ -23,6 +23,8 @@ PACKAGES = (
     "tqdm",
     "filelock",
     "distributed",
+    "ziglang",
+    "unicorn",
 )
 
 
