@@ -1,14 +1,16 @@
 """A Python without the packages: one sentence, whichever command it was."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import environment
-from helpers.runs import REPOSITORY
+from helpers.runs import REPOSITORY, notebooks
 
 
 @pytest.mark.parametrize("command", ["helpers.train_and_quantize", "helpers.sweep"])
@@ -46,3 +48,14 @@ def test_package_that_is_installed_is_not_called_missing(monkeypatch):
 def test_what_is_imported_first_can_be_read_by_an_old_python(name):
     source = (REPOSITORY / "helpers" / f"{name}.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_notebook_opened_alone_says_where_the_helpers_are(path, monkeypatch, capsys):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    monkeypatch.setitem(sys.modules, "helpers", None)  # as if there were no such module
+    InteractiveShell().run_cell(sources[0])
+    shown = capsys.readouterr().out
+    assert "ModuleNotFoundError" in shown
+    assert "Get the whole repository; its README.md says how." in shown
