@@ -6,6 +6,7 @@ answers stay the same.
 """
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,54 +20,82 @@ def deployed_graph(trained, head="conv"):
     `trained` is a Sequential of Conv2D, BatchNormalization, ReLU, MaxPooling2D, Flatten
     and Dense layers that ends with logits. With the head ``conv`` the result puts out
     probabilities of shape (1, 1, 1, 10), with ``dense`` logits of shape (1, 10).
+    TutorialError if a normalization does not follow a convolution.
     """
     import keras
 
     inputs = keras.Input(batch_shape=(1, *trained.input_shape[1:]), name="image")
     outputs = inputs
-    for kind, config, weights in _folded(trained.layers):
-        if head == "conv" and kind == "Flatten":
+    for part in _folded(trained.layers):
+        if head == "conv" and part.kind == "Flatten":
             continue  # the next window spans the whole map
-        if head == "conv" and kind == "Dense":
-            kept = {key: config[key] for key in ("name", "activation", "use_bias")}
-            window = {"filters": config["units"], "kernel_size": outputs.shape[1:3]}
-            kind, config = "Conv2D", {**kept, **window}
-        layer = getattr(keras.layers, kind).from_config(config)
+        if head == "conv" and part.kind == "Dense":
+            part = _as_convolution(part, window=outputs.shape[1:3])
+        layer = getattr(keras.layers, part.kind).from_config(part.config)
         outputs = layer(outputs)
         # A dense layer's weights, row by row, are a convolution's kernel.
-        shapes = [variable.shape for variable in layer.weights]
-        layer.set_weights([w.reshape(s) for w, s in zip(weights, shapes, strict=True)])
+        shaped = []
+        for weights, variable in zip(part.weights, layer.weights, strict=True):
+            shaped.append(weights.reshape(variable.shape))
+        layer.set_weights(shaped)
     if head == "conv":
         outputs = keras.layers.Softmax(name="softmax")(outputs)
     # The name becomes part of every tensor's name in the flatbuffer.
     return keras.Model(inputs, outputs, name=trained.name)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A layer of the network for the board, before it is built."""
+
+    kind: str  # the name of its class in Keras
+    config: dict  # as its `get_config` gives it
+    weights: list  # kernel and bias; none for layers without weights
+
+
+def _as_convolution(dense, window):
+    """Return a Dense layer as a convolution whose window spans its whole input."""
+    config = {
+        "name": dense.config["name"],
+        "activation": dense.config["activation"],
+        "use_bias": dense.config["use_bias"],
+        "filters": dense.config["units"],
+        "kernel_size": window,
+    }
+    return _Part("Conv2D", config, dense.weights)
+
+
 def _folded(layers):
-    """Return kind, configuration and weights of each layer, normalizations folded.
+    """Return the `_Part` of each layer, with normalizations folded."""
+    chain = []
+    for layer in layers:
+        if type(layer).__name__ == "BatchNormalization":
+            before = chain.pop() if chain else _Part("Input", {}, [])
+            chain.append(_with_normalization(before, layer))
+        else:
+            kind = type(layer).__name__
+            chain.append(_Part(kind, layer.get_config(), layer.get_weights()))
+    return chain
+
+
+def _with_normalization(before, layer):
+    """Return a convolution that also does what the normalization after it does.
 
     ``gamma · (w·x + b − mean) / deviation + beta`` is again of the form ``w'·x + b'``
     (Jacob et al. 2017, arXiv:1712.05877, section 3.2).
     """
-    chain = []
-    for layer in layers:
-        kind, config = type(layer).__name__, layer.get_config()
-        weights = layer.get_weights()
-        if kind == "BatchNormalization":
-            before = chain.pop() if chain else ("Input", {}, [])
-            if before[0] != "Conv2D" or before[1]["activation"] != "linear":
-                raise TutorialError(
-                    f"Layer {layer.name!r} follows a {before[0]}, but normalization "
-                    "can only be folded into a Conv2D without activation; put the "
-                    "activation into a ReLU layer after it."
-                )
-            kind, config, (kernel, *bias) = before
-            gamma, beta, mean, variance = weights
-            factor = gamma / np.sqrt(variance + layer.epsilon)
-            weights = [kernel * factor, (sum(bias) - mean) * factor + beta]
-            config = {**config, "use_bias": True}
-        chain.append((kind, config, weights))
-    return chain
+    if before.kind != "Conv2D" or before.config["activation"] != "linear":
+        raise TutorialError(
+            f"Layer {layer.name!r} follows a {before.kind}, but normalization "
+            "can only be folded into a Conv2D without activation; put the "
+            "activation into a ReLU layer after it."
+        )
+    kernel = before.weights[0]
+    bias = before.weights[1] if before.config["use_bias"] else 0
+    gamma, beta, mean, variance = layer.get_weights()
+    factor = gamma / np.sqrt(variance + layer.epsilon)
+    weights = [kernel * factor, (bias - mean) * factor + beta]
+    return _Part("Conv2D", {**before.config, "use_bias": True}, weights)
 
 
 def compare_layers(deployed, model_bytes, images_i8, pixel_scale):
@@ -76,22 +105,33 @@ def compare_layers(deployed, model_bytes, images_i8, pixel_scale):
     a convolution with its ReLU and pooling, or a Dense layer. The images are int8,
     ``pixel - 128``; the float network sees them divided by `pixel_scale`.
     """
+    model = tflite.read(model_bytes)
+    layers = integer_arithmetic.layers(model)
+    integers = integer_arithmetic.run(layers, images_i8)
+    reals = _outputs(deployed, images_i8 / np.float32(pixel_scale))
+    pairs = []
+    for layer, real, integer in zip(layers, reals, integers, strict=True):
+        tensor = model.tensors[layer.tensor]
+        from_zero = integer.reshape(real.shape) - float(tensor.zero_point)
+        pairs.append((real, tensor.scale * from_zero))
+    return pairs
+
+
+def _outputs(deployed, images):
+    """Return what each layer with weights hands to the next one, for all images."""
     import keras
 
     weighted = [layer for layer in deployed.layers if layer.weights]
     # What goes into the next layer with weights is the whole output of the one before.
-    kept = [*(layer.input for layer in weighted[1:]), weighted[-1].output]
+    kept = [layer.input for layer in weighted[1:]]
+    kept.append(weighted[-1].output)
     inner = keras.Model(deployed.input, kept)
-    images = images_i8 / np.float32(pixel_scale)
-    real = zip(*(inner(image[None], training=False) for image in images), strict=True)
-    model, pairs = tflite.read(model_bytes), []
-    layers = integer_arithmetic.layers(model)
-    outputs = integer_arithmetic.run(layers, images_i8)
-    for layer, reals, q in zip(layers, real, outputs, strict=True):
-        tensor, floats = model.tensors[layer.tensor], np.concatenate(reals)
-        restored = tensor.scale * (q.reshape(floats.shape) - float(tensor.zero_point))
-        pairs.append((floats, restored))
-    return pairs
+    found = [[] for _ in kept]
+    for image in images:
+        outputs = inner(image[None], training=False)
+        for values, output in zip(found, outputs, strict=True):
+            values.append(output)
+    return [np.concatenate(values) for values in found]
 
 
 def convert_with(converter, images):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from conftest import converter
+from conftest import converter, tutorial
 from helpers import exercises, quantization
 from helpers.runs import NOTEBOOKS
 
@@ -43,10 +43,23 @@ weakest_digit: lambda t, p: 9  # more images
 weakest_digit: lambda t, p: 0  # least often
 weakest_digit: lambda t, p: 8  # group by the true digit
 weakest_digit: lambda t, p: p.fill(5)  # returns None
+same_padding: lambda f: 2 if f == 5 else (f - 1) // 2 + (f == 7)  # For F = 7
+accuracy: lambda p, t: 74  # it returns 74, but 75 is expected
+to_board_bytes: lambda i: np.minimum((i ^ 0x80).view(np.int8), 126)  # but
+depthwise_parameters: lambda f, c: 158  # it returns 158
+sgd_step: lambda w, g, rate: 1.96 if g > 0 else 1.6  # it returns 1.96
+sgd_step: lambda w, g, rate: w - rate * g + 0.01 * (g < 0)  # it returns 1.61
+cross_entropy: lambda z, t: 1.01 * SOLUTIONS["cross_entropy"](z, t)  # it returns 2.32
+convolution_bytes: lambda f, a, b: 12_900  # it returns 12900
 read_answer: lambda o: int(np.max(o))  # index of the largest
 read_answer: lambda o: int(np.argmax(o))  # below one half
 read_answer: lambda o: int(np.argmax(o)) if o.max() >= 0 else -1  # not above
 calibration_set: lambda i, s: np.full((9, 28, 28, 1), -1, np.float32)  # scale as for
+calibration_set: lambda i, s: (i[:100] + 128.0) / 255  # scale as for
+calibration_set: lambda i, s: i[:100] / (2 * s)  # its input scale is
+calibration_set: lambda i, s: stripes() / s  # show it what digits produce
+calibration_set: lambda i, s: i[:100, :, :, 0] / s  # (N, 28, 28, 1) is expected
+calibration_set: lambda i, s: i[:0] / s  # (N, 28, 28, 1) is expected
 calibration_set: lambda i, s: i[:100].astype(np.float32)  # its input scale is
 """
 TRIED = re.findall(r"(\w+): (.+?)  # (.+)", TRIED)
@@ -67,25 +80,102 @@ SOLUTIONS = in_notebooks(r"(?<=```python\n)def .*?(?=```)")
 NAMES = [name.removeprefix("check_") for name in dir(exercises) if "check_" in name]
 
 
+def stripes():
+    """Return images with the whole range of values and nothing like a digit."""
+    images = np.full((20, 28, 28, 1), -128, np.float32)
+    images[:, 0, :2] = 127
+    return images
+
+
 @pytest.fixture
-def verdict(capsys, trained, sample):
-    def check(name, function):
-        more = {"weakest_digit": (LABELS, PREDICTIONS)}.get(name, ())
+def check(capsys):
+    """Return a function from a checker's arguments to the line that it prints."""
+
+    def line(name, function, *more):
+        getattr(exercises, f"check_{name}")(function, *more)
+        (said,) = capsys.readouterr().out.splitlines()
+        return said
+
+    return line
+
+
+@pytest.fixture
+def verdict(check, trained, sample):
+    """Return a function from an answer to what its checker says."""
+
+    def line(name, function):
+        more = ()
+        if name == "weakest_digit":
+            more = LABELS, PREDICTIONS
         if name == "calibration_set":
             deployed = quantization.deployed_graph(trained())
-            more = converter(deployed, sample["train_images"][:9]), sample
-        getattr(exercises, f"check_{name}")(function, *more)
-        (line,) = capsys.readouterr().out.splitlines()
-        return line
+            more = converter(deployed, sample["train_images"]), sample
+        return check(name, function, *more)
 
-    return check
+    return line
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_checker_solution_in_the_notebook_is_right_and_its_stub_untried(name, verdict):
-    assert verdict(name, SOLUTIONS[name]) == "Right!"
+def test_checker_solution_in_the_notebook_is_right(name, verdict):
+    assert verdict(name, SOLUTIONS[name]) == exercises.RIGHT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_checker_stub_in_the_notebook_is_not_tried_yet(name, verdict):
     assert verdict(name, STUBS[name]) == exercises.UNTOUCHED
-    assert sum(tried == name for tried, *_ in TRIED) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_checker_is_tried_with_two_wrong_answers(name):
+    tried = [code for one, code, expected in TRIED if one == name and expected != "R"]
+    assert len(tried) >= 2
+
+
+NUMERIC = [name for name in NAMES if name != "calibration_set"]
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+@pytest.mark.parametrize("name", NUMERIC)
+def test_checker_answer_one_percent_off_is_not_right(name, factor, verdict):
+    found = verdict(name, lambda *arguments: SOLUTIONS[name](*arguments) * factor)
+    assert found.startswith("Not yet. ")
+
+
+@pytest.mark.parametrize(("digit", "is_right"), [(2, True), (6, True), (5, False)])
+def test_weakest_digit_accepts_each_of_two_that_are_missed_alike(
+    check, digit, is_right
+):
+    labels = np.arange(10)
+    predictions = labels.copy()
+    predictions[[2, 6]] = 0
+    said = check("weakest_digit", lambda *_: digit, labels, predictions)
+    assert (said == exercises.RIGHT) is is_right
+
+
+def test_calibration_set_leaves_the_converter_as_it_is(check, trained, sample):
+    made = converter(quantization.deployed_graph(trained()), sample["train_images"])
+    before = vars(made).copy()
+    check("calibration_set", lambda *_: stripes(), made, sample)
+    assert vars(made) == before
+
+
+def test_calibration_set_accepts_the_solution_on_images_without_white(
+    check, trained, sample
+):
+    data = {**sample, "train_images": np.minimum(sample["train_images"], 90)}
+    made = converter(quantization.deployed_graph(trained()), data["train_images"])
+    solution = SOLUTIONS["calibration_set"]
+    assert check("calibration_set", solution, made, data) == exercises.RIGHT
+    said = check("calibration_set", lambda i, s: i[:100] / (2 * s), made, data)
+    assert "its input scale is" in said
+
+
+def test_calibration_set_accepts_the_solution_for_a_model_that_reads_little(
+    check, sample
+):
+    made = converter(quantization.deployed_graph(tutorial()), sample["train_images"])
+    solution = SOLUTIONS["calibration_set"]
+    assert check("calibration_set", solution, made, sample) == exercises.RIGHT
 
 
 @pytest.mark.parametrize("name, code, expected", TRIED)
