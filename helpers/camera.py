@@ -4,16 +4,18 @@ All images are int8, (N, 28, 28, 1), ``pixel - 128``, light ink on dark paper as
 MNIST. What comes into view from outside is black.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy import ndimage
 
 from helpers.datasets import paper_is_light
 
 
-def pictures(images_i8, seed=0):
-    """Yield caption and images_i8 for each of `EFFECTS`; `seed` decides the noise."""
+def pictures(images_i8):
+    """Yield caption and images_i8 for each of `EFFECTS`."""
     for caption, effect in EFFECTS.items():
-        yield caption, effect(images_i8, np.random.default_rng(seed))
+        yield caption, effect(images_i8)
 
 
 def draw_sample(images_i8, labels, count=2000):
@@ -27,6 +29,11 @@ def draw_sample(images_i8, labels, count=2000):
     return images_i8[chosen], labels[chosen]
 
 
+def keep(images_i8):
+    """Leave the digits as they are."""
+    return images_i8
+
+
 def invert(images_i8):
     """Swap ink and paper: ``-1 - v`` stands for 255 - pixel, and never overflows."""
     return np.int8(-1) - images_i8
@@ -38,6 +45,11 @@ def fix_polarity(images_i8):
     return np.where(light, invert(images_i8), images_i8)
 
 
+def invert_and_fix(images_i8):
+    """Invert the digits, and let `fix_polarity` undo it."""
+    return fix_polarity(invert(images_i8))
+
+
 def shift(images_i8, down, right):
     """Move the digits by whole pixels."""
     return ndimage.shift(images_i8, (0, down, right, 0), order=0, cval=-128)
@@ -45,11 +57,16 @@ def shift(images_i8, down, right):
 
 def rotate(images_i8, degrees):
     """Turn the digits about the centre, every other one the other way; bilinear."""
-    options = {"axes": (2, 1), "reshape": False, "order": 1, "mode": "grid-constant"}
     pixels = _pixels(images_i8)
-    pixels[::2] = ndimage.rotate(pixels[::2], degrees, **options)
-    pixels[1::2] = ndimage.rotate(pixels[1::2], -degrees, **options)
+    pixels[::2] = _rotated(pixels[::2], degrees)
+    pixels[1::2] = _rotated(pixels[1::2], -degrees)
     return _int8(pixels)
+
+
+def _rotated(pixels, degrees):
+    return ndimage.rotate(
+        pixels, degrees, axes=(2, 1), reshape=False, order=1, mode="grid-constant"
+    )
 
 
 def squeeze(images_i8):
@@ -57,8 +74,9 @@ def squeeze(images_i8):
 
     Each new pixel is the mean of the 4/3 old pixels that it covers.
     """
+    images = len(images_i8)
     thirds = np.repeat(_pixels(images_i8), 3, axis=2)
-    pressed = thirds.reshape(*images_i8.shape[:2], -1, 4, 1).mean(axis=3)
+    pressed = thirds.reshape(images, 28, 21, 4, 1).mean(axis=3)
     return _int8(np.pad(pressed, ((0, 0), (0, 0), (3, 4), (0, 0))))
 
 
@@ -67,9 +85,10 @@ def change_contrast(images_i8, ink, paper):
     return _int8(paper + (ink - paper) / 255 * _pixels(images_i8))
 
 
-def add_noise(images_i8, generator, sigma):
+def add_noise(images_i8, sigma, seed=0):
     """Add a sensor's normal noise, `sigma` in pixel values, cut off at 0 and 255."""
-    return _int8(_pixels(images_i8) + generator.normal(0, sigma, images_i8.shape))
+    noise = np.random.default_rng(seed).normal(0, sigma, images_i8.shape)
+    return _int8(_pixels(images_i8) + noise)
 
 
 def blur(images_i8, sigma):
@@ -78,7 +97,7 @@ def blur(images_i8, sigma):
     return _int8(ndimage.gaussian_filter(pixels, (0, sigma, sigma, 0), mode="constant"))
 
 
-def light_unevenly(images_i8, ink=230, paper=50, dark=0.45):
+def light_unevenly(images_i8, ink, paper, dark):
     """Light the paper from the upper left; opposite, only a share `dark` is left."""
     ramp = np.linspace(0, 0.5, 28, dtype=np.float32)
     light = 1 - (1 - dark) * np.add.outer(ramp, ramp)[..., None]
@@ -93,18 +112,19 @@ def _int8(pixels):
     return (np.clip(np.rint(pixels), 0, 255) - 128).astype(np.int8)
 
 
+# By caption: what is done to the test images, and how strongly.
 EFFECTS = {
-    "As in the test set": lambda images, _: images,
-    "Shifted 1 px diagonally": lambda images, _: shift(images, 1, 1),
-    "Shifted 2 px diagonally": lambda images, _: shift(images, 2, 2),
-    "Shifted 3 px diagonally": lambda images, _: shift(images, 3, 3),
-    "Shifted 4 px diagonally": lambda images, _: shift(images, 4, 4),
-    "Rotated by 15° either way": lambda images, _: rotate(images, 15),
-    "Squeezed to 75 % width": lambda images, _: squeeze(images),
-    "Ink 200 on paper 40": lambda images, _: change_contrast(images, 200, 40),
-    "Noise, σ = 15": lambda images, generator: add_noise(images, generator, 15),
-    "Blurred, σ = 1 px": lambda images, _: blur(images, 1),
-    "Uneven light": lambda images, _: light_unevenly(images),
-    "Inverted": lambda images, _: invert(images),
-    "Inverted, polarity fixed": lambda images, _: fix_polarity(invert(images)),
+    "As in the test set": keep,
+    "Shifted 1 px diagonally": partial(shift, down=1, right=1),
+    "Shifted 2 px diagonally": partial(shift, down=2, right=2),
+    "Shifted 3 px diagonally": partial(shift, down=3, right=3),
+    "Shifted 4 px diagonally": partial(shift, down=4, right=4),
+    "Rotated by 15° either way": partial(rotate, degrees=15),
+    "Squeezed to 75 % width": squeeze,
+    "Ink 200 on paper 40": partial(change_contrast, ink=200, paper=40),
+    "Noise, σ = 15": partial(add_noise, sigma=15),
+    "Blurred, σ = 1 px": partial(blur, sigma=1),
+    "Uneven light": partial(light_unevenly, ink=230, paper=50, dark=0.45),
+    "Inverted": invert,
+    "Inverted, polarity fixed": invert_and_fix,
 }
