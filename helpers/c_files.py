@@ -157,6 +157,18 @@ def plain_c_golden_header(name, layers, images_i8):
     return text.encode()
 
 
+def function(source, name):
+    """Return the text of one function of a C source, with the comment above it."""
+    lines = source.splitlines()
+    first = 0
+    while lines[first].startswith((" ", "//")) or f" {name}(" not in lines[first]:
+        first += 1
+    last = lines.index("}", first)
+    while lines[first - 1].startswith("//"):
+        first -= 1
+    return "\n".join(lines[first : last + 1])
+
+
 def xxd(name, data):
     """Return what ``xxd -i name`` prints for a file of that name and content."""
     symbol = re.sub(rb"[^A-Za-z0-9]", b"_", os.fsencode(name)).decode()

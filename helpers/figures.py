@@ -55,6 +55,28 @@ def _table_line(values):
     return "| " + " | ".join(cells) + " |"
 
 
+def folded_table(summary, columns, rows):
+    """Show a table of texts that a click on its summary opens."""
+    header = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    lines = [f"<tr>{header}</tr>"]
+    for row in rows:
+        cells = "".join(f"<td>{html.escape(value)}</td>" for value in row)
+        lines.append(f"<tr>{cells}</tr>")
+    _folded(summary, "<table>" + "\n".join(lines) + "</table>")
+
+
+def folded_text(summary, text):
+    """Show a long text, such as a program, that a click on its summary opens."""
+    _folded(summary, f"<pre>{html.escape(text)}</pre>")
+
+
+def _folded(summary, content):
+    from IPython.display import display
+
+    box = f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
+    display({"text/html": box, "text/plain": summary}, raw=True)
+
+
 def notice(text):
     """Show `text` in a box that cannot be missed; nothing if it is empty."""
     from IPython.display import display
@@ -323,6 +345,30 @@ def draw_activations(ax, values, highest, title=""):
     ax.set(xlabel="activation", ylabel="how many (logarithmic)")
     ax.set_title(title)
     ax.legend(loc="upper right", fontsize=8)
+    return ax
+
+
+def draw_errors(ax, effects, series):
+    """Draw shares of wrong answers as dots with intervals, a row for each effect.
+
+    `series` has for each label one triple an effect: the share of wrong answers and the
+    ends of its confidence interval, in percent. The axis is logarithmic, and what is
+    below 0.05 % stands at its left end.
+    """
+    looks = [(BLUE, "o"), (PURPLE, "s"), (ORANGE, "^")]
+    for number, (label, rates) in enumerate(series.items()):
+        color, marker = looks[number]
+        shares, lows, highs = np.maximum(np.transpose(rates), 0.05)
+        rows = np.arange(len(effects)) + 0.25 * number
+        ax.hlines(rows, lows, highs, color=color)
+        ax.plot(shares, rows, marker, color=color, label=label)
+    ticks = [0.1, 0.3, 1, 3, 10, 30, 100]
+    ax.set(xscale="log", xlim=(0.05, 100), xlabel="wrong answers (%)")
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_yticks(np.arange(len(effects)) + 0.25, effects)
+    ax.grid(axis="x", color=GREY, alpha=0.3)
+    ax.invert_yaxis()
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
     return ax
 
 
