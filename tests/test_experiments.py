@@ -9,9 +9,21 @@ import re
 import nbformat
 import numpy as np
 import pytest
+from scipy import stats
 
 from conftest import converter, notebook_cells, run_cells, tutorial
-from helpers import camera, figures, quantization, report, runs, tflite, training
+from helpers import (
+    c_files,
+    c_templates,
+    camera,
+    figures,
+    photograph,
+    quantization,
+    report,
+    runs,
+    tflite,
+    training,
+)
 from helpers.files import quiet
 
 with quiet():
@@ -127,10 +139,15 @@ def percent(text):
 # Notebook 5.
 
 
+def cells_of(number):
+    """Return all cells of notebook `number`."""
+    path = runs.notebook_path(runs.STEPS[number - 1])
+    return nbformat.read(path, as_version=4).cells
+
+
 def stored(number, tag):
     """Return the text that a tagged cell of notebook `number` has stored."""
-    path = runs.notebook_path(runs.STEPS[number - 1])
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in cells_of(number):
         if tag in cell.metadata.get("tags", []) and cell.outputs:
             output = cell.outputs[0]
             return output.get("text") or output["data"]["text/plain"]
@@ -236,3 +253,112 @@ def test_a_handful_of_activations_takes_a_fifth_of_the_range():
 def test_byte_by_hand_is_the_byte_of_the_runtime():
     by_hand, runtime = re.findall(r": (-?\d+)$", stored(5, "by-hand"), re.M)
     assert by_hand == runtime
+
+
+# Notebook 6.
+
+
+def error_rate():
+    return run_cells(notebook_cells(6, "error-rate"), stats=stats)["error_rate"]
+
+
+@pytest.mark.parametrize(("correct", "images"), [(1980, 2000), (640, 1000), (10, 10)])
+def test_error_rate_has_the_interval_of_wilson(correct, images):
+    share, z = 1 - correct / images, 1.959964
+    middle = (share + z**2 / (2 * images)) / (1 + z**2 / images)
+    spread = np.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
+    half = z * spread / (1 + z**2 / images)
+    expected = [100 * share, 100 * (middle - half), 100 * (middle + half)]
+    assert error_rate()(correct, images) == pytest.approx(expected, abs=1e-4)
+
+
+def test_stored_interval_of_the_sample_contains_the_rate_of_all_images():
+    text = stored(6, "error-rate-of-sample")
+    low, high = re.search(r"interval: ([\d.]+) to ([\d.]+) %", text).groups()
+    everything = re.search(r"all [\d,]+ images: ([\d.]+) % wrong", text)[1]
+    assert float(low) < float(everything) < float(high)
+
+
+def test_camera_series_are_the_counts_of_each_network():
+    results = [
+        report.CameraResult("first", 90, 100),
+        report.CameraResult("second", 80, 100),
+    ]
+    one_epoch = {"images": 50, "as they are": [30, 20], "varied": [40, 35]}
+    page = run_cells(
+        notebook_cells(6, "camera-series"),
+        camera_results=results,
+        trained={"one_epoch": one_epoch},
+        error_rate=error_rate(),
+    )
+    shares = {
+        name: [rate for rate, _, _ in rates] for name, rates in page["series"].items()
+    }
+    assert shares["int8 model"] == pytest.approx([10, 20])
+    assert shares["one epoch, varied"] == pytest.approx([20, 30])
+    assert shares["one epoch, not varied"] == pytest.approx([40, 60])
+
+
+def test_stored_errors_on_shifted_digits_halve_with_varied_images():
+    found = re.findall(r": ([\d.]+) % wrong", stored(6, "camera-shifted"))
+    int8, varied, not_varied = (float(text) for text in found)
+    assert int8 < 10
+    assert varied < 0.55 * not_varied
+
+
+def test_sample_is_drawn_at_random_and_always_the_same():
+    labels = np.arange(5000)
+    images = labels[:, None]
+    drawn, drawn_labels = camera.draw_sample(images, labels, 2000)
+    again, _ = camera.draw_sample(images, labels, 2000)
+    np.testing.assert_array_equal(drawn, again)
+    np.testing.assert_array_equal(drawn[:, 0], drawn_labels)
+    assert len(set(drawn_labels)) == 2000
+    assert np.mean(drawn_labels) == pytest.approx(2500, abs=150)  # not the first ones
+    first, _ = camera.draw_sample(images, labels, 1000)
+    np.testing.assert_array_equal(first, drawn[:1000])  # those of both networks
+
+
+def test_made_up_photograph_is_read_as_the_digit_that_it_shows(sample, candidate):
+    runtime = candidate[4]
+    page = run_cells(
+        notebook_cells(6, "photograph"),
+        photo="",
+        photograph=photograph,
+        test_images=sample["test_images"],
+        tflm=runtime,
+    )
+    assert page["image_i8"].dtype == np.int8
+    assert page["image_i8"].min() == -128  # dark paper
+    assert page["photo_scores"].argmax() == sample["test_labels"][0]
+
+
+def test_python_beside_the_c_is_that_of_notebook_5():
+    code = "\n".join(cell.source for cell in cells_of(5) if cell.cell_type == "code")
+    prose = [cell.source for cell in cells_of(6) if cell.cell_type == "markdown"]
+    fences = re.findall(r"```python\n(.*?)```", "\n".join(prose), re.S)
+    python = [fence for fence in fences if "accumulator" in fence]
+    assert len(python) == 2
+    for line in "".join(python).splitlines():
+        assert line in code
+
+
+@pytest.mark.parametrize("name", ["one_window", "multiply"])
+def test_function_of_a_c_file_is_shown_whole(name):
+    engine = (c_templates.FOLDER / "cnn_int8.c").read_text(encoding="utf-8")
+    shown = c_files.function(engine, name)
+    assert shown in engine
+    assert shown.startswith("// ")
+    assert shown.endswith("\n}")
+    assert shown.count("{") == shown.count("}")
+    assert f" {name}(" in shown
+
+
+def test_stored_logits_of_the_plain_c_are_all_those_of_tflm():
+    lines = stored(6, "plain-c").splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "plain C, this computer",
+        "plain C, cortex-m3",
+        "plain C, cortex-m0",
+    ]
+    assert all(": All " in line and "logits are those of" in line for line in lines)

@@ -266,6 +266,38 @@ def test_activations_show_where_the_range_ends(ax):
     assert set(ax.lines[0].get_xdata()) == {1.5}
 
 
+def test_errors_are_dots_on_their_intervals(ax):
+    series = {
+        "before": [(10.0, 5.0, 20.0), (1.0, 0.5, 2.0)],
+        "after": [(0.0, 0.0, 0.4), (3.0, 2.0, 4.0)],
+    }
+    figures.draw_errors(ax, ["shifted", "blurred"], series)
+    before, after = ax.lines
+    assert before.get_xdata().tolist() == [10, 1]
+    assert after.get_xdata().tolist() == [0.05, 3]  # a logarithmic axis has no 0
+    assert before.get_marker() != after.get_marker()
+    first, second = (collection.get_segments() for collection in ax.collections)
+    assert [[place[0] for place in line] for line in first] == [[5, 20], [0.5, 2]]
+    assert second[1][0].tolist() == [2, 1.25]  # a little below the first series
+    assert ax.get_xscale() == "log"
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert rows == ["shifted", "blurred"]
+
+
+def test_folded_table_escapes_its_texts_and_opens_by_its_summary(shown):
+    figures.folded_table("2 of 2", ["check", ""], [["a < b", "pass"]])
+    text = shown[0]["text/html"]
+    assert text.startswith("<details><summary>2 of 2</summary>")
+    assert "<th>check</th>" in text
+    assert "<td>a &lt; b</td><td>pass</td>" in text
+
+
+def test_folded_text_is_whole(shown):
+    figures.folded_text("engine", "#include <stdint.h>\nint a;")
+    assert "<pre>#include &lt;stdint.h&gt;\nint a;</pre>" in shown[0]["text/html"]
+    assert shown[0]["text/plain"] == "engine"
+
+
 def test_colours_are_those_that_colour_blind_readers_tell_apart():
     names = ["BLUE", "ORANGE", "GREEN", "RED", "PURPLE"]
     colours = {getattr(figures, name).lower() for name in names}
