@@ -1,10 +1,10 @@
 """Compare parameters: ``python -m helpers.sweep --set epochs=1,5 --set seed=0,1,2``.
 
-The stages stand here in their order. `plan` makes runs of what was typed. `run_one`
-does one of them on a Dask worker: the batch command in a process of its own. `sweep`
-collects what the workers return; whenever a run ends, its folder, ``sweep.csv``
-(`write_table`) and ``sweep.html`` (`page`) are written anew. The same command again
-does only what is missing.
+The stages stand here in their order. `parse` reads the command line. `plan` makes runs
+of the values to compare. `run_one` does one of them on a Dask worker: the batch command
+in a process of its own. `sweep` collects what the workers return; whenever a run ends,
+its folder, ``sweep.csv`` (`write_table`) and ``sweep.html`` (`page`) are written anew.
+The same command again does only what is missing.
 """
 
 from helpers import environment  # noqa: F401  first, it says what this Python lacks
@@ -61,16 +61,7 @@ _MISSING = ""  # what a table shows where a run has no value
 def main(arguments=None):
     """Do the runs of a command line, and return what ``sys.exit`` takes."""
     try:
-        known = _known_parameters()
-        parser = _parser(known)
-        options = parser.parse_args(arguments)
-        if options.workers is not None and options.workers < 1:
-            parser.error(f"--workers got {options.workers}, but expected is 1 or more")
-        try:
-            planned = plan(options.set, known)
-        except TutorialError as error:
-            parser.error(str(error))
-        return sweep(planned, options)
+        return sweep(parse(arguments))
     except TutorialError as error:
         return str(error)
     except KeyboardInterrupt:
@@ -79,6 +70,33 @@ def main(arguments=None):
 
 
 # ---------------------------------------------------------------- the command line
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line asks for."""
+
+    planned: list  # a `PlannedRun` for each run
+    compared: list[str]  # the names of the parameters that were typed
+    workers: int  # runs at a time on this computer
+    scheduler: str | None  # address of a Dask cluster that does the runs instead
+    out: Path  # the folder of all results
+
+
+def parse(arguments=None):
+    """Return the `Options` of a command line; a wrong one ends the program with 2."""
+    known = _known_parameters()
+    parser = _parser(known)
+    given = parser.parse_args(arguments)
+    if given.workers < 1:
+        parser.error(f"--workers got {given.workers}, but expected is 1 or more")
+    try:
+        axes = grid(given.set, known)
+        planned = plan(axes, known)
+    except TutorialError as error:
+        parser.error(str(error))
+    out = given.out.resolve()
+    return Options(planned, list(axes), given.workers, given.scheduler, out)
 
 
 def _known_parameters():
@@ -113,8 +131,9 @@ def _parser(known):
         "--workers",
         type=int,
         metavar="INT",
-        help=f"runs at a time on this computer [default {workers_here()}: one a core, "
-        "as far as memory goes, 1.3 GiB each]",
+        default=workers_here(),
+        help="runs at a time on this computer [default %(default)s: one a core, as far "
+        "as memory goes, 1.3 GiB each]",
     )
     parser.add_argument(
         "--scheduler",
@@ -147,8 +166,8 @@ class PlannedRun:
     values: dict  # of all parameters that can be compared, by name
 
 
-def plan(settings, known):
-    """Return the `PlannedRun` for each combination of what was typed.
+def grid(settings, known):
+    """Return the values to compare, by name of their parameter.
 
     `settings` are texts such as ``epochs=1,5``, `known` the parameters by name.
     TutorialError if a name or a value is not accepted.
@@ -162,6 +181,11 @@ def plan(settings, known):
                 f"names, each once, out of {', '.join(known)}."
             )
         axes[name] = [known[name].parse(text.strip()) for text in texts.split(",")]
+    return axes
+
+
+def plan(axes, known):
+    """Return a list with the `PlannedRun` of each combination of a `grid`."""
     choices = list(axes.values())
     planned = {}
     for combination in itertools.product(*choices):
@@ -285,9 +309,9 @@ def _outcome(report, seconds):
 # ----------------------------------------------------------------------- collect
 
 
-def sweep(planned, options):
+def sweep(options):
     """Do the runs that have not ended before; return 1 if one failed, else 0."""
-    out = options.out.resolve()
+    out, planned = options.out, options.planned
     with explained(out):
         (out / "runs").mkdir(parents=True, exist_ok=True)
     rows = _rows_of_before(out)
@@ -306,7 +330,7 @@ def sweep(planned, options):
             write_table(out, rows)
             _write_files(out, finished)
             print(
-                f"{number} of {len(planned)}: {_told(finished, options.set)}",
+                f"{number} of {len(planned)}: {_told(finished, options.compared)}",
                 flush=True,
             )
     failed = [run for run in planned if rows[run.id]["status"] == "failed"]
@@ -354,9 +378,9 @@ def _client(options):
         return Client(options.scheduler, timeout=10)
     # Runs work there, as temporary folders are often small. Dask removes what it left,
     # after a kill at the next start.
-    work = options.out.resolve() / ".dask"
+    work = options.out / ".dask"
     return Client(
-        n_workers=options.workers or workers_here(),
+        n_workers=options.workers,
         threads_per_worker=1,
         local_directory=str(work),
         dashboard_address="127.0.0.1:0",  # a free port
@@ -405,15 +429,12 @@ def _write_files(out, finished):
         (folder / "row.json").write_text(text, encoding="utf-8")
 
 
-def _told(finished, settings):
-    """Return the line that says that a run has ended; `settings` as in `plan`."""
-    values = []
-    for setting in settings:
-        name, _, _ = setting.partition("=")
-        values.append(f"{name}={finished.run.values[name]}")
+def _told(finished, compared):
+    """Return the line that says that a run has ended."""
     outcome = finished.outcome
+    values = ", ".join(f"{name}={finished.run.values[name]}" for name in compared)
     found = outcome.error or f"{outcome.int8_accuracy} % after quantization"
-    return f"{', '.join(values)}: {outcome.status}. {found}"
+    return f"{values}: {outcome.status}. {found}"
 
 
 # ---------------------------------------------------------------- table and page

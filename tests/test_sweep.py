@@ -23,7 +23,7 @@ from helpers import parameters, runs, sweep
 
 __all__ = ["chromium", "page_folder"]  # fixtures
 KNOWN = parameters.all_parameters(runs.notebooks())
-KNOWN_AND_RECIPE = KNOWN | {option.name: option for option in parameters.OPTIONS}
+KNOWN["recipe"] = parameters.OPTIONS[0]
 NOTE = """---
 note = {"seed": seed, "mishap": mishap, "folder": str(run.folder)}
 with open(os.environ["NOTES"], "a") as file:
@@ -58,7 +58,7 @@ class Site:
             "MNIST_NPZ": "",
         }
 
-    def start(self, module, *arguments, stdout=subprocess.DEVNULL, **environment):
+    def start(self, module, arguments, stdout=subprocess.DEVNULL, **environment):
         """Start a Python module as a process in a group of its own."""
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -74,17 +74,18 @@ class Site:
 
     def sweep(self, *arguments):
         """Start a sweep and return its process."""
-        out = ["--out", str(self.out)]
-        return self.start("helpers.sweep", *arguments, *out, stdout=subprocess.PIPE)
+        words = [*arguments, "--out", str(self.out)]
+        return self.start("helpers.sweep", words, stdout=subprocess.PIPE)
 
     def start_cluster(self, workers, **environment):
         """Start a scheduler and workers, each a process: its address, a worker."""
         file = self.folder / "scheduler.json"
         common = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
-        self.start("dask", "scheduler", "--port", "0", *common)
-        own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder)]
+        self.start("dask", ["scheduler", "--port", "0", *common])
+        words = ["worker", "--nthreads", "1", "--no-nanny", *common]
+        words += ["--local-directory", str(self.folder)]
         for _ in range(workers):
-            worker = self.start("dask", "worker", *own, *common, **environment)
+            worker = self.start("dask", words, **environment)
         # The file is written late.
         self.wait(lambda: file.exists() and file.stat().st_size)
         return json.loads(file.read_text())["address"], worker
@@ -102,8 +103,11 @@ class Site:
     def rows(self, *columns):
         """Return these columns of ``sweep.csv``, sorted."""
         with open(self.out / "sweep.csv", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return sorted(tuple(row[column] for column in columns) for row in rows)
+            found = list(csv.DictReader(file))
+        rows = []
+        for row in found:
+            rows.append(tuple(row[column] for column in columns))
+        return sorted(rows)
 
     def wait(self, condition):
         deadline = time.monotonic() + 100
@@ -327,23 +331,27 @@ def test_help_lists_what_can_be_compared(capsys):
     assert "save_model_name" not in said
 
 
+def planned_runs(*settings):
+    axes = sweep.grid(settings, KNOWN)
+    return sweep.plan(axes, KNOWN)
+
+
 def test_plan_has_each_combination_with_its_recipe_and_defaults():
-    planned = sweep.plan(["seed=1,2", "recipe=original,default"], KNOWN_AND_RECIPE)
+    planned = planned_runs("seed=1,2", "recipe=original,default")
     found = [(run.values["seed"], run.values["pixel_scale"]) for run in planned]
     assert found == [(1, 1.0), (1, 128.0), (2, 1.0), (2, 128.0)]
     assert {run.values["batch_size"] for run in planned} == {64}
 
 
 def test_runs_of_the_same_values_are_one_run():
-    settings = ["epochs=3,3", "seed=1"]
-    assert len(sweep.plan(settings, KNOWN)) == 1
+    assert len(planned_runs("epochs=3,3", "seed=1")) == 1
 
 
 def test_run_has_another_name_when_the_file_of_its_dataset_has_changed(tmp_path):
     names = set()
     for text in ("some digits", "other digits", "some digits"):
         (tmp_path / "mine.npz").write_text(text)
-        [run] = sweep.plan([f"dataset={tmp_path / 'mine.npz'}"], KNOWN)
+        [run] = planned_runs(f"dataset={tmp_path / 'mine.npz'}")
         names.add(run.id)
     assert len(names) == 2
 

@@ -395,7 +395,8 @@ def test_one_kernel_gives_the_model_of_six_kernels_on_an_odd_machine(tmp_path):
     batch = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
     run("one", batch + [f"--{name}={given[name]}" for name in given])
     for path in runs.notebooks():
-        known = {n: given[n] for n in parameters.declared(path) if n in given}
+        declared = parameters.declared(path)
+        known = {name: given[name] for name in given if name in declared}
         alone = [sys.executable, "-m", "papermill", path, tmp_path / "out.ipynb"]
         run("six", [*alone, "-y", json.dumps(known)])
     one, six = tmp_path.glob(f"*/mnist_cnn/published/{MODEL}")
