@@ -96,7 +96,9 @@ def test_representative_dataset_is_the_first_training_images(sample):
 
 
 def test_representative_dataset_comes_one_image_at_a_time_as_float32(sample):
-    [image] = next(representative_dataset(sample["train_images"])())
+    batches = list(representative_dataset(sample["train_images"], images=3)())
+    assert len(batches) == 3
+    [image] = batches[0]
     assert image.shape == (1, 28, 28, 1)
     assert image.dtype == np.float32
 

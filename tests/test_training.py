@@ -1,15 +1,26 @@
 """Training images are varied as notebook 4 and `helpers.training` say."""
 
-import nbformat
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from helpers import runs, training
+from conftest import notebook_cells, run_cells
+from helpers import training
 from helpers.files import quiet
 
 with quiet():
     import tensorflow as tf
+
+# What is drawn for each image, in order: the lowest and the highest value.
+DRAWN = [
+    (-0.3, 0.3),  # rotation in radians
+    (0.85, 1.15),  # zoom
+    (0.95, 1.4),  # aspect
+    (-0.15, 0.15),  # shear
+    (-3.3, 3.3),  # shift to the right in pixels
+    (-3.3, 3.3),  # shift down
+]
+PLAIN_SHARE = 0.3  # of the images keep their shape
 
 
 @pytest.fixture
@@ -25,70 +36,125 @@ def test_random_affine_agrees_with_scipy(digits):
     found = training.random_affine(digits).numpy()
     np.testing.assert_allclose(found, expected, atol=0.05)
     moved = (found != digits).any(axis=(1, 2, 3))
-    np.testing.assert_array_equal(moved, drawn[:, 6] >= 0.3)
+    np.testing.assert_array_equal(moved, drawn[:, 6] >= PLAIN_SHARE)
 
 
 def _affine(image, drawn):
-    # The same change from matrices; SciPy's axes are (row, column).
-    if drawn[6] < 0.3:
+    """Vary one image by matrices; SciPy's axes are (row, column)."""
+    if drawn[6] < PLAIN_SHARE:
         return image
-    t, either_way = training, np.array([-1, 1])
-    ranges = [t.ROTATION * either_way, t.ZOOM, t.ASPECT, t.SHEAR * either_way]
-    ranges += [t.SHIFT * either_way] * 2
-    low, high = np.transpose(ranges)
-    angle, zoom, aspect, shear, *shift = low + (high - low) * drawn[:6]
-    rotation = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    matrix = zoom * np.array(rotation) @ [[1, shear], [0, 1]] @ np.diag([aspect, 1])
+    low, high = np.transpose(DRAWN)
+    angle, zoom, aspect, shear, right, down = low + (high - low) * drawn[:6]
+    rotation = np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
+    matrix = zoom * rotation @ [[1, shear], [0, 1]] @ np.diag([aspect, 1])
     middle = np.full(2, 13.5)
-    offset = middle - matrix @ (middle + np.array(shift))
-    rows_first = {"matrix": matrix[::-1, ::-1], "offset": offset[::-1]}
-    options = {"order": 1, "mode": "grid-constant", "cval": -128}
-    return ndimage.affine_transform(image[..., 0], **rows_first, **options)[..., None]
+    new_place = np.array([13.5 + right, 13.5 + down])
+    offset = middle - matrix @ new_place
+    moved = ndimage.affine_transform(
+        image[..., 0],
+        matrix=matrix[::-1, ::-1],
+        offset=offset[::-1],
+        order=1,
+        mode="grid-constant",
+        cval=-128,
+    )
+    return moved[..., None]
 
 
-def test_training_batches_of_notebook_4_shuffle_and_vary(sample):
-    images, labels = sample["train_images"][:130], sample["train_labels"][:130]
-    plain, next_epoch = _epochs(images, labels, augment=False)
-    distances = [np.abs(images / 128 - x).sum(axis=(1, 2, 3)) for x in plain[0]]
-    order = np.argmin(distances, axis=1)
-    assert sorted(order) == list(range(130)) != list(order)
-    np.testing.assert_array_equal(plain[0] * 128, images[order])
-    np.testing.assert_array_equal(plain[1], labels[order])
-    assert (plain[1] != next_epoch[1]).any(), "a new order for each epoch"
-
-    varied, next_varied = _epochs(images, labels, augment=True)
-    np.testing.assert_array_equal(varied[1], plain[1])
-    np.testing.assert_array_equal(next_varied[1], next_epoch[1])
-    assert 0.6 < (varied[0] != plain[0]).any(axis=(1, 2, 3)).mean() < 1
-    again = _epochs(images, labels, augment=True)[1]
-    np.testing.assert_array_equal(next_varied[0], again[0])
+def test_random_affine_moves_a_digit_by_up_to_3_pixels():
+    points = np.full((2000, 28, 28, 1), -128, np.float32)
+    points[:, 13:15, 13:15] = 127
+    tf.random.set_seed(1)
+    moved = training.random_affine(points, plain_share=0).numpy()[..., 0] + 128
+    places = np.array([ndimage.center_of_mass(image) for image in moved]) - 13.5
+    largest = np.abs(places).max(axis=0)
+    assert (largest > 3.2).all() and (largest < 4.8).all()  # at the least zoom 3.3/0.85
+    assert 1.7 < places.std() < 2.3  # 3.3 / sqrt(3) is 1.9
 
 
-def test_image_is_varied_in_another_way_in_each_epoch(sample):
-    images, numbers = sample["train_images"][:130], np.arange(130)
-    epochs = _epochs(images, numbers, augment=True)
-    one, two = (varied[np.argsort(labels)] for varied, labels in epochs)
+@pytest.fixture(scope="module")
+def contrast():
+    """Return what notebook 4 makes of paper and of ink, 4,000 images of each."""
+    names = run_cells(notebook_cells(4, "pipeline")[:1], tf=tf)
+    images = np.full((4000, 28, 28, 1), -128, np.float32)
+    images[:, 14:] = 127
+    tf.random.set_seed(2)
+    found = names["random_contrast"](tf.constant(images)).numpy() + 128
+    return found[:, 0, 0, 0], found[:, -1, 0, 0]
+
+
+def test_random_contrast_changes_15_percent_of_the_images(contrast):
+    paper, ink = contrast
+    changed = (paper > 0.01) | (ink < 254.99)
+    assert 0.13 < changed.mean() < 0.17
+
+
+def test_random_contrast_lightens_paper_and_darkens_ink_by_up_to_64(contrast):
+    paper, ink = contrast
+    assert 62 < paper.max() <= 64
+    assert 255 - 64 <= ink.min() < 255 - 62
+
+
+def _epochs(images, labels, augment):
+    """Return images and labels of two epochs of notebook 4's batches."""
+    tf.keras.utils.set_random_seed(1)
+    names = run_cells(
+        notebook_cells(4, "pipeline"),
+        tf=tf,
+        training=training,
+        train_images=images,
+        train_labels=labels,
+        augment=augment,
+        seed=1,
+        batch_size=64,
+        pixel_scale=128,
+    )
+    epochs = []
+    for _ in range(2):
+        batches = list(names["batches"])
+        varied = np.concatenate([batch_images for batch_images, _ in batches])
+        epochs.append((varied, np.concatenate([numbers for _, numbers in batches])))
+    return epochs
+
+
+@pytest.fixture(scope="module")
+def numbered(sample):
+    """Return 130 training images and, as their labels, their numbers."""
+    return sample["train_images"][:130], np.arange(130)
+
+
+def test_batches_show_each_image_once_in_an_epoch_as_it_is(numbered):
+    images, _ = numbered
+    for shown, numbers in _epochs(*numbered, augment=False):
+        assert sorted(numbers) == list(range(130))
+        np.testing.assert_array_equal(shown * 128, images[numbers])
+
+
+def test_batches_come_in_a_new_order_in_each_epoch(numbered):
+    first, second = (numbers for _, numbers in _epochs(*numbered, augment=False))
+    assert list(first) != list(range(130))
+    assert list(first) != list(second)
+
+
+def test_batches_vary_most_images_and_keep_their_labels(numbered):
+    images, _ = numbered
+    varied, numbers = _epochs(*numbered, augment=True)[0]
+    assert sorted(numbers) == list(range(130))
+    changed = (varied * 128 != images[numbers]).any(axis=(1, 2, 3)).mean()
+    assert 0.6 < changed < 0.9  # 1 - 0.3 · 0.85 is 0.745
+
+
+def test_batches_vary_an_image_in_another_way_in_each_epoch(numbered):
+    epochs = _epochs(*numbered, augment=True)
+    one, two = (varied[np.argsort(numbers)] for varied, numbers in epochs)
     assert (one != two).any(axis=(1, 2, 3)).mean() > 0.8
 
 
-def _epochs(images, labels, **settings):
-    # The images and labels of two epochs of the batches that notebook 4 makes.
-    notebook = nbformat.read(runs.NOTEBOOKS / "04_train_model.ipynb", as_version=4)
-    names = {
-        "tf": tf,
-        "training": training,
-        "train_images": images,
-        "train_labels": labels,
-        "seed": 1,
-        "batch_size": 64,
-        "pixel_scale": 128,
-        **settings,
-    }
-    tf.keras.utils.set_random_seed(1)
-    for cell in notebook.cells:
-        if cell.source.startswith(("def random_contrast", "def vary")):
-            exec(cell.source, names)
-    epochs = [list(names["batches"]) for _ in range(2)]
-    return [
-        [np.concatenate(part) for part in zip(*epoch, strict=True)] for epoch in epochs
-    ]
+def test_batches_of_the_same_seed_are_the_same(numbered):
+    for first, again in zip(
+        _epochs(*numbered, augment=True), _epochs(*numbered, augment=True), strict=True
+    ):
+        np.testing.assert_array_equal(first[0], again[0])
+        np.testing.assert_array_equal(first[1], again[1])

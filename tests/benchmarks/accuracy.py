@@ -60,7 +60,8 @@ def accuracies(recipe, seed):
     for caption, images_i8 in camera.pictures(data["test_images"]):
         found[caption] = share(model, images_i8, labels)
     found[PHOTOGRAPHS] = share_of_photographs(model, data["test_images"], labels)
-    found[FOREIGN] = share(model, *foreign_handwriting())
+    foreign_i8, foreign_labels = foreign_handwriting()
+    found[FOREIGN] = share(model, foreign_i8, foreign_labels)
     return found
 
 
@@ -124,7 +125,9 @@ def table(found):
     """Return the accuracies of `found`, by recipe a list of runs, in Markdown."""
     lines = [f"| pictures | {' | '.join(found)} |", "|---|" + "---|" * len(found)]
     for caption in [*camera.EFFECTS, PHOTOGRAPHS, FOREIGN]:
-        cells = [spread([run[caption] for run in runs]) for runs in found.values()]
+        cells = []
+        for runs in found.values():
+            cells.append(spread([run[caption] for run in runs]))
         lines.append(f"| {caption} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
