@@ -154,7 +154,13 @@ ORIGINAL = {
 RECIPES = {"default": {}, "original": ORIGINAL}
 # Options of the batch command that are no parameters of a notebook.
 OPTIONS = (
-    Parameter("recipe", str, "default", "original: as Himax", "default or original"),
+    Parameter(
+        "recipe",
+        str,
+        "default",
+        "settings to start from, ours or those of Himax's tutorial",
+        "default or original",
+    ),
     Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
 )
 

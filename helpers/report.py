@@ -223,7 +223,7 @@ def closing_text(folder, results):
     report = read(folder)
     parts = [_closing_table(results, report)]
     if results[-1].status == "done":
-        parts.append("\n  ".join(["Written:", *_written(folder)]))
+        parts.append(_written(folder))
     elif published_files(folder):
         parts.append(f"{folder / runs.PUBLISHED} holds the last model that passed.")
     if report and report.dataset.notice:
@@ -243,10 +243,13 @@ def _closing_table(results, report):
 
 
 def _written(folder):
-    paths = [folder / runs.PUBLISHED / path for path in published_files(folder)]
-    paths.append(folder / "notebooks")
-    paths.append(folder / "report" / "index.html")
-    return [str(path) for path in paths if path.exists()]
+    """Return the places of a run that a reader wants to open."""
+    published = folder / runs.PUBLISHED
+    places = [published, folder / "notebooks", folder / "report" / "index.html"]
+    lines = [f"  {place}" for place in places if place.exists()]
+    count = len(published_files(folder))
+    heading = f"Written ({count} files in {runs.PUBLISHED}, which README.md explains):"
+    return "\n".join([heading, *lines])
 
 
 def _framed(text):

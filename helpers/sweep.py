@@ -522,6 +522,7 @@ def chart(ended, found):
     above, below = figure.subplots(2)
     above.plot(ended["model_bytes"], ended["int8_accuracy"], "o", color=figures.BLUE)
     above.set(xlabel="bytes of the model", ylabel="int8 accuracy (%)")
+    above.ticklabel_format(useOffset=False)  # bytes whole, not as a sum
     below.errorbar(
         x=[group.mean for group in found],
         y=[group.label for group in found],

@@ -25,13 +25,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "a"
 
 
-def test_closing_text_names_paths_that_exist(folder):
+def test_closing_text_names_places_that_exist(folder):
+    (folder / "notebooks").mkdir()
     text = report.closing_text(folder, RESULTS)
-    _, _, rest = text.partition("Written:\n")
+    _, _, rest = text.partition("explains):\n")
     written, _, _ = rest.partition("\n\n")
-    paths = [Path(line.strip()) for line in written.splitlines()]
-    assert len(paths) >= 3
-    assert all(path.exists() for path in paths)
+    places = [Path(line.strip()) for line in written.splitlines()]
+    assert places == [folder / "published", folder / "notebooks"]  # it has no pages
+
+
+def test_closing_text_counts_the_published_files(folder):
+    text = report.closing_text(folder, RESULTS)
+    assert "Written (3 files in published," in text  # SHA256SUMS is one
 
 
 def test_closing_text_frames_the_notice(folder):
