@@ -5,11 +5,13 @@ photograph goes wrong: light that is uneven, ink that is pale, a second digit.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from helpers.files import TutorialError
+from helpers.runs import REPOSITORY
 
 _LONGEST = 320  # pixels: a larger photograph is reduced, which also removes noise
 _TILES = 8  # the light is measured on this many tiles along the longer side
@@ -49,23 +51,34 @@ def steps(picture):
 
 def read_grey(picture):
     """Return a photograph's brightness, uint8, at most 320 pixels wide and high."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
-        if isinstance(picture, np.ndarray):
-            image = Image.fromarray(picture)
-        else:
-            image = ImageOps.exif_transpose(Image.open(picture))  # as it was held
-        image = image.convert("RGBA")
+        image = _opened(picture).convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")  # behind what is transparent
         image = Image.alpha_composite(paper, image).convert("L")
         image.thumbnail((_LONGEST, _LONGEST), Image.Resampling.BOX)
         return np.asarray(image)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, TypeError, ValueError, Image.DecompressionBombError) as error:
+        is_array = isinstance(picture, np.ndarray)
+        thing = f"An array of shape {picture.shape}" if is_array else picture
         raise TutorialError(
-            f"{picture} is no picture that can be read ({error}); expected is the path "
-            "of a photograph of one digit, such as a .jpg or .png file."
+            f"{thing} is no picture that can be read ({error!s:.150}); expected is a "
+            "photograph of one digit: save it as .jpg or .png, and give its whole path "
+            f"(a relative one starts at {REPOSITORY})."
         ) from None
+
+
+def _opened(picture):
+    from PIL import Image, ImageOps
+
+    if isinstance(picture, np.ndarray):
+        return Image.fromarray(picture)
+    path = REPOSITORY / Path(picture).expanduser()
+    image = ImageOps.exif_transpose(Image.open(path))  # upright, as it was taken
+    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    return image
 
 
 def even_out(grey):

@@ -178,6 +178,28 @@ def test_file_that_is_no_picture_is_named(tmp_path, content):
         photograph.steps(path)
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "CMYK", "I;16"])
+def test_picture_of_any_mode_is_read(page, tmp_path, mode):
+    if mode == "I;16":
+        image = Image.fromarray(page.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(page).convert(mode)
+    image.save(tmp_path / "digit.tif")
+    difference = seen(tmp_path / "digit.tif").astype(int) - seen(page)
+    assert np.abs(difference).mean() < 4
+
+
+def test_relative_path_starts_at_the_repository():
+    with pytest.raises(TutorialError, match=r"of one digit"):
+        photograph.steps("no_such_photograph.jpg")
+    assert photograph.read_grey("images/model_architecture.png").shape[1] == 320
+
+
+def test_array_of_floats_is_no_picture():
+    with pytest.raises(TutorialError, match=r"An array of shape \(9, 9, 7\) is no pic"):
+        photograph.steps(np.zeros((9, 9, 7)))
+
+
 def test_synthetic_is_decided_by_its_seed(digits):
     first = photograph.synthetic(digits[0], seed=1)
     assert first.dtype == np.uint8
