@@ -197,7 +197,7 @@ def _name_other_notebooks():
     others = runs.other_notebooks()
     if others:
         names = ", ".join(others)
-        print(f"Beside the six notebooks there is {names}, which is left out.\n")
+        print(f"Not one of the six notebooks, and so left out: {names}.\n")
 
 
 def _clear(folder, start_at):
@@ -261,14 +261,14 @@ def _execute(kernel, notebook, folder, values, bar):
         if values[name] != parameter.default:
             changed[name] = values[name]
     executed = folder / "notebooks" / notebook.name
-    try:
-        with explained(executed):
+    with explained(executed):
+        try:
             kernel.execute(notebook, executed, changed, EpochsOnBar(bar))
-    except PapermillExecutionError as error:
-        return problem(notebook.stem, told(error))
-    except (RuntimeError, TimeoutError):
-        found = "its kernel died, perhaps for lack of memory"
-        return problem(notebook.stem, found)
+        except PapermillExecutionError as error:
+            return problem(notebook.stem, told(error))
+        except (RuntimeError, TimeoutError):  # the second is an OSError, too
+            found = "its kernel died, perhaps for lack of memory"
+            return problem(notebook.stem, found)
     return ""
 
 

@@ -119,7 +119,7 @@ def test_value_that_is_not_typed_in_its_own_type_arrives_in_it(done):
 
 
 def test_copy_of_a_notebook_is_named_and_not_run(done):
-    assert "there is 04_train_model copy.ipynb, which is left out" in done[1].stdout
+    assert "and so left out: 04_train_model copy.ipynb.\n" in done[1].stdout
     executed = {path.stem for path in (done[0].run / "notebooks").glob("*")}
     assert executed == set(runs.STEPS)
 
@@ -192,6 +192,19 @@ def test_notebook_that_fails_is_told_in_one_sentence(house):
     # And the command goes on from there.
     assert house.command("--start-at=4", "--seed=9", "--no-pages").returncode == 0
     assert published(house.run)[MODEL] == stand_ins.model(9)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("dead"), TimeoutError("no reply")])
+def test_kernel_that_gives_no_reply_is_told_as_dead(tmp_path, monkeypatch, error):
+    def execute(*_):
+        raise error
+
+    kernel = train_and_quantize.Kernel(None, None)
+    monkeypatch.setattr(train_and_quantize.Kernel, "execute", execute)
+    values = train_and_quantize.parse([]).values
+    notebook = runs.notebook_path("01_load_dataset")
+    said = train_and_quantize._execute(kernel, notebook, tmp_path, values, None)
+    assert "01_load_dataset failed: its kernel died" in said
 
 
 @needs_posix
