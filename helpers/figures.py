@@ -344,7 +344,7 @@ def draw_activations(ax, values, highest, title=""):
     ax.axvline(highest, color=ORANGE, label="end of the range")
     ax.set(xlabel="activation", ylabel="how many (logarithmic)")
     ax.set_title(title)
-    ax.legend(loc="upper right", fontsize=8)
+    ax.legend(loc="upper center", fontsize=8)
     return ax
 
 
