@@ -84,7 +84,8 @@ class EmulatedUno:
     def unplug(self):
         """End the emulator, as if somebody pulled the cable."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._process.stdout.close()
 
     def seen(self):
         """Return by name what the emulator counted, when the connection has ended."""

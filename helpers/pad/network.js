@@ -1,4 +1,4 @@
-// Part 1 of 3, the network: the published C, compiled to WebAssembly.
+// Part 1 of 4, the network: the published C, compiled to WebAssembly.
 
 const IMAGE_BYTES = 784; // 28 rows of 28 pixels
 const DIGITS = 10;

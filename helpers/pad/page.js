@@ -1,4 +1,4 @@
-// Part 3 of 3, the page: strokes become ink, and the answers words and bars.
+// Part 4 of 4, the page: strokes become ink, and the answers words and bars.
 
 const PAPER = 280; // side of the pad's paper, in its own pixels
 const PEN = 22; // width of a stroke
@@ -30,6 +30,7 @@ class Pad {
     this.pen.lineCap = "round";
     this.find(".source").textContent =
       `What reads your drawing is ${data.source}, compiled for this page.`;
+    this.board = new BoardPanel(root, data);
     this.addBars();
     this.listen(host);
     this.clear();
@@ -141,20 +142,23 @@ class Pad {
     const isPrepared = this.find("input").checked;
     const chosen = isPrepared ? prepared : asDrawn;
     const other = isPrepared ? asDrawn : prepared;
-    this.find(".layout").classList.toggle("empty", extent(ink).end === 0);
+    const isEmpty = extent(ink).end === 0;
+    this.find(".layout").classList.toggle("empty", isEmpty);
     this.find(".caption").textContent = isPrepared
       ? "Scaled to fit 20×20 pixels (dashed), the centre of mass (+) near the middle."
       : "The whole pad scaled down, wherever the digit (dashed) is.";
     this.showPicture(chosen.picture);
     this.showWords(chosen, other);
     this.showBars(chosen, other);
+    this.board.show(isEmpty ? null : chosen);
   }
 
   answer(name, picture) {
     const image_i8 = picture.flat().map((grey) => grey - 128);
     const logits_i8 = this.network(image_i8);
     const { scale, zero_point: zeroPoint } = this.data;
-    return { name, picture, probabilities: softmax(logits_i8, scale, zeroPoint) };
+    const probabilities = softmax(logits_i8, scale, zeroPoint);
+    return { name, picture, image_i8, logits_i8, probabilities };
   }
 
   showPicture(picture) {

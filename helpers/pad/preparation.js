@@ -1,4 +1,4 @@
-// Part 2 of 3, the preparation: from ink to the 28×28 grey levels that the model sees.
+// Part 2 of 4, the preparation: from ink to the 28×28 grey levels that the model sees.
 // A picture is an array of rows of grey levels, from 0 (paper) to 255 (ink).
 
 const SIDE = 28; // of what the model sees, in pixels
