@@ -5,8 +5,6 @@ lie ``model.h``, which names the model, and copies of the published C. The IDE w
 of them in one folder, which has the name of the ``.ino`` file.
 """
 
-from pathlib import PurePosixPath
-
 from helpers import c_templates
 
 # The "Sketch specification" (arduino.github.io/arduino-cli) allows all characters that
@@ -23,8 +21,7 @@ def sketch_files(name, files, model_sha256, image_i8, logits_i8):
     `model_sha256` is that of the ``.tflite`` file; the sketch greets with it. It tests
     itself with `image_i8`, 784 int8 pixels, and the ten int8 logits of this image.
     """
-    sketch = sketch_path(name)
-    folder = PurePosixPath(sketch).parent
+    folder = sketch_folder(name)
     header = c_templates.render(
         "arduino/model.h.j2",
         name,
@@ -34,7 +31,7 @@ def sketch_files(name, files, model_sha256, image_i8, logits_i8):
     )
     source = c_templates.FOLDER / "arduino" / "read_digit.ino"
     found = {
-        sketch: source.read_bytes(),
+        sketch_path(name): source.read_bytes(),
         f"{folder}/model.h": header.encode(),
     }
     for path in c_names(name):
@@ -42,10 +39,14 @@ def sketch_files(name, files, model_sha256, image_i8, logits_i8):
     return found
 
 
+def sketch_folder(name):
+    """Return the path in ``published/`` of the folder of a run's sketch."""
+    return f"arduino/{name[:_LONGEST_NAME]}"
+
+
 def sketch_path(name):
-    """Return the path of a run's sketch in ``published/``."""
-    sketch = name[:_LONGEST_NAME]
-    return f"arduino/{sketch}/{sketch}.ino"
+    """Return the path in ``published/`` of a run's sketch itself."""
+    return f"{sketch_folder(name)}/{name[:_LONGEST_NAME]}.ino"
 
 
 def c_names(name):

@@ -36,7 +36,7 @@ def published_readme(name, report, static_bytes):
 
 def _file_rows(name):
     stem = f"{name}_int8"
-    folder = arduino.sketch_path(name).rpartition("/")[0]
+    folder = arduino.sketch_folder(name)
     return [
         FileRow(
             f"`{stem}_inference.c`, `.h`",

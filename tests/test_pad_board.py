@@ -1,5 +1,8 @@
 """The pad and an emulated Uno read the same drawing, over a stand-in for Web Serial."""
 
+import time
+from dataclasses import dataclass
+
 import browser
 import pytest
 import serial
@@ -133,17 +136,28 @@ def test_pulled_cable_is_told(opened, html, uno):
         pad.page.close()
 
 
+@dataclass
+class DeafPort:
+    """A port of a board that says the same whatever it is told."""
+
+    sent: bytes
+
+    def read(self, count):
+        time.sleep(0.02)
+        return self.sent
+
+    def write(self, data):
+        pass
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [(b"", "does not answer"), (b"Temperature 21\r\n", "runs another sketch")],
 )
 def test_board_without_the_sketch_is_told(opened, html, sent, words):
-    port = serial.serial_for_url("loop://", timeout=0.02)
-    port.write = lambda data: None  # what the page sends goes nowhere
-    port.read = lambda count: sent
     quick = html.replace("TIME_TO_START = 10000", "TIME_TO_START = 1500")
     assert quick != html
-    pad = opened(quick, port)
+    pad = opened(quick, DeafPort(sent))
     expect(_connect(pad)).to_contain_text(f"The board {words}", timeout=15_000)
     pad.page.close()
 

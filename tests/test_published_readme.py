@@ -56,7 +56,7 @@ def test_table_of_files_names_each_file_that_is_published(files, text):
 
 def test_files_named_in_the_text_are_published(files, text):
     names = set(re.findall(rf"`((?:{NAME}|cnn_int8|arduino/)[\w./-]*)`", text))
-    known = {*files, f"{arduino.sketch_path(NAME).rpartition('/')[0]}/"}
+    known = {*files, f"{arduino.sketch_folder(NAME)}/"}
     assert len(names) >= 8
     assert names <= known
 
