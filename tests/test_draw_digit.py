@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 from browser import THREE, chromium, draw, jupyterlab, page_folder
+from PIL import Image
 from scipy import ndimage
 
 from helpers import (
@@ -16,6 +17,7 @@ from helpers import (
     pages,
     photograph,
     report,
+    runs,
     tflite,
 )
 
@@ -31,6 +33,10 @@ SEEN = "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]
 CLEAR = """(pad) => {
   pad.shadowRoot.querySelector(".clear").click();
   return pad.shadowRoot.querySelector(".empty") !== null;
+}"""
+INK = """(canvas, [x, y]) => {
+  const pen = canvas.getContext("2d");
+  return pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data[0];
 }"""
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -146,6 +152,47 @@ def test_preparation_of_a_digit_of_mnist_gives_it_back_from_anywhere(sample):
     assert np.mean(np.all(found == digits, axis=(1, 2))) > 0.995
 
 
+def in_words(percent):
+    """Return a percentage as the pad writes it."""
+    if percent < 0.5:
+        return "<1\u00a0%"
+    if percent >= 99.5:
+        return ">99\u00a0%"
+    return f"{np.floor(percent + 0.5):.0f}\u00a0%"
+
+
+def test_pad_shows_the_probabilities_of_the_logits(opened, html, published):
+    page = opened(html)
+    page.get_by_role("button", name="Show an example").click()
+    page.get_by_role("checkbox").set_checked(False)  # where it is less sure
+    expect(page.locator(".verdict")).to_be_visible()
+    seen = np.reshape(page.locator(".seen canvas").evaluate(SEEN), (784, 4))
+    found = logits(page, seen[None, :, 0] - 128)
+    model = tflite.read(published()["mnist_cnn_int8.tflite"])
+    scale = model.tensors[integer_arithmetic.layers(model)[-1].tensor].scale
+    powers = np.exp(scale * np.array(found[0]))  # a zero point changes no share
+    expected = 100 * powers / powers.sum()
+    shown = page.locator(".value").all_text_contents()
+    assert shown == [in_words(percent) for percent in expected]
+
+
+def test_pad_ink_is_where_the_pointer_is(opened, html):
+    pad = opened(html).locator(".draw-digit")
+    draw(pad, [[(0.9, 0.2)]])
+    paper = pad.locator("canvas").first
+    assert paper.evaluate(INK, [0.9, 0.2]) == 255
+    assert paper.evaluate(INK, [0.82, 0.2]) == 0
+
+
+def test_pads_on_one_page_start_once_each(opened, html):
+    page = opened("")
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.set_content(html + html)
+    expect(page.locator(".verdict")).to_have_count(2)
+    assert errors == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pad_on_the_page_of_a_run_reads_a_drawn_three(opened, report_page, width):
     page = opened(report_page, viewport={"width": width, "height": 844})
@@ -227,6 +274,14 @@ def test_pad_where_scripts_are_forbidden_says_what_to_do(opened, html):
         "To draw here, run this cell, or open this page in a browser that allows "
         "scripts."
     )
+
+
+def test_moving_picture_of_the_readme_is_small_and_moves():
+    path = runs.REPOSITORY / "images" / "draw_digit.gif"
+    assert path.stat().st_size < 1.5e6
+    with Image.open(path) as picture:
+        assert picture.n_frames > 30
+        assert 700 < picture.width < 900
 
 
 def test_pad_in_jupyterlab_needs_trust_and_no_kernel(chromium, jupyterlab, html):
