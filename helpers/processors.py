@@ -58,40 +58,21 @@ def emulate(name, files, images_i8, processor, ram_bytes=2048):
     `ram_bytes` of RAM, a multiple of 1,024, for variables, image, logits and stack:
     an access beyond them is an error. TutorialError if anything cannot be run.
     """
+    options = [
+        "-target",
+        "thumb-freestanding-eabi",
+        f"-mcpu={processor.replace('-', '_')}",
+        "-Os",
+        "-ffreestanding",
+        "-ffunction-sections",
+        f"-Wl,--gc-sections,-e,{_prefix(name)}_classify",
+        "-T",
+        c_templates.FOLDER / "cortex_m.ld",
+    ]
     with _folder() as folder:
-        function = f"{c_templates.identifier(name)}_int8_classify"
-        _zig(
-            "cc",
-            "-target",
-            "thumb-freestanding-eabi",
-            f"-mcpu={processor.replace('-', '_')}",
-            "-Os",
-            "-std=c99",
-            "-ffreestanding",
-            "-fno-sanitize=all",  # zig would compile traps in
-            "-ffunction-sections",
-            "-Wl,--gc-sections",
-            f"-Wl,-e,{function}",
-            "-T",
-            c_templates.FOLDER / "cortex_m.ld",
-            "-o",
-            folder / "program.elf",
-            "-I",
-            folder,
-            *_written(files, folder),
-            folder=folder,
-        )
+        _compile(files, options, folder, "program.elf")
         images_i8.tofile(folder / "images.bin")
-        command = [sys.executable, "-m", "helpers.emulator"]
-        command += [folder, processor, str(ram_bytes)]
-        printed = _call("The emulator", command, _REPOSITORY, _INSTALL)
-        figures = json.loads(printed)
-        if "error" in figures:
-            raise TutorialError(
-                f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain "
-                f"C {figures['error']}; give it more RAM, or make the network smaller "
-                "in notebook 3."
-            )
+        figures = _emulated(folder, processor, ram_bytes)
         logits = np.fromfile(folder / "logits.bin", np.int8).reshape(-1, LOGITS)
     return ProcessorRun(
         processor=processor,
@@ -109,28 +90,19 @@ def run_here(name, files, images_i8):
 
     Arguments as for `emulate`. TutorialError if anything cannot be run.
     """
+    options = [
+        "-O2",
+        "-include",
+        f"{name}_int8_inference.h",
+        f"-DCLASSIFY={_prefix(name)}_classify",
+        f"-DIMAGE_BYTES={IMAGE_BYTES}",
+        f"-DLOGITS={LOGITS}",
+        c_templates.FOLDER / "run_images.c",
+    ]
+    what = "The plain C, compiled for this computer,"
     with _folder() as folder:
         program = folder / "program.exe"  # other systems do not mind the ending
-        function = f"{c_templates.identifier(name)}_int8_classify"
-        _zig(
-            "cc",
-            "-O2",
-            "-std=c99",
-            "-fno-sanitize=all",
-            "-include",
-            f"{name}_int8_inference.h",
-            f"-DCLASSIFY={function}",
-            f"-DIMAGE_BYTES={IMAGE_BYTES}",
-            f"-DLOGITS={LOGITS}",
-            "-o",
-            program,
-            "-I",
-            folder,
-            *_written(files, folder),
-            c_templates.FOLDER / "run_images.c",
-            folder=folder,
-        )
-        what = "The plain C, compiled for this computer,"
+        _compile(files, options, folder, program.name)
         printed = _call(what, [program], folder, _OTHER_FOLDER, images_i8.tobytes())
     expected = len(images_i8) * LOGITS
     if len(printed) != expected:
@@ -148,30 +120,48 @@ def webassembly(name, files):
     and the functions ``…_int8_classify``, ``…_begin``, ``…_row``, ``…_best`` and
     ``…_margin``. TutorialError if the compiler cannot be run.
     """
-    prefix = f"{c_templates.identifier(name)}_int8"
-    exports = ["-Wl,--export=__heap_base"]
+    options = ["-target", "wasm32-freestanding", "-O2", "-Wl,--no-entry,--strip-all"]
+    options.append("-Wl,--export=__heap_base")
     for function in ("classify", "begin", "row", "best", "margin"):
-        exports.append(f"-Wl,--export={prefix}_{function}")
+        options.append(f"-Wl,--export={_prefix(name)}_{function}")
     with _folder() as folder:
-        module = folder / "program.wasm"
-        _zig(
-            "cc",
-            "-target",
-            "wasm32-freestanding",
-            "-O2",
-            "-std=c99",
-            "-fno-sanitize=all",
-            "-Wl,--no-entry",
-            "-Wl,--strip-all",
-            *exports,
-            "-o",
-            module,
-            "-I",
-            folder,
-            *_written(files, folder),
-            folder=folder,
+        _compile(files, options, folder, "program.wasm")
+        return (folder / "program.wasm").read_bytes()
+
+
+def _prefix(name):
+    """Return with what the names of a run's C functions begin."""
+    return f"{c_templates.identifier(name)}_int8"
+
+
+def _compile(files, options, folder, output):
+    """Compile the C of the published `files` in a folder with zig.
+
+    What zig keeps for the next call lies in `_cache`.
+    """
+    command = [sys.executable, "-m", "ziglang", "cc", "-std=c99"]
+    command.append("-fno-sanitize=all")  # zig would compile traps in
+    command += ["-I", folder, "-o", folder / output]
+    command += options
+    command += _written(files, folder)
+    cache = str(_cache())
+    kept = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    remedy = f"{_INSTALL}, or {_OTHER_FOLDER}"
+    _call("The compiler zig", command, folder, remedy, environment=kept)
+
+
+def _emulated(folder, processor, ram_bytes):
+    """Run the program of a folder on its images; return the emulator's figures."""
+    command = [sys.executable, "-m", "helpers.emulator"]
+    command += [folder, processor, str(ram_bytes)]
+    figures = json.loads(_call("The emulator", command, _REPOSITORY, _INSTALL))
+    if "error" in figures:
+        raise TutorialError(
+            f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain C "
+            f"{figures['error']}; give it more RAM, or make the network smaller in "
+            "notebook 3."
         )
-        return module.read_bytes()
+    return figures
 
 
 def _written(files, folder):
@@ -184,15 +174,6 @@ def _written(files, folder):
         if path.endswith(".c"):
             sources.append(folder / path)
     return sources
-
-
-def _zig(*arguments, folder):
-    """Call the compiler; what it keeps for the next call lies in `_cache`."""
-    command = [sys.executable, "-m", "ziglang", *arguments]
-    remedy = f"{_INSTALL}, or {_OTHER_FOLDER}"
-    cache = str(_cache())
-    kept = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-    _call("The compiler zig", command, folder, remedy, environment=kept)
 
 
 def _call(what, command, folder, remedy, given=b"", environment=None):

@@ -27,10 +27,12 @@ def random_layer(rng, shape, filters, window, pool, with_relu):
     multiplier, shift = ia.quantize_multiplier(factor)
     bias = rng.integers(-spread / 2, spread / 2, filters)
     weights[0] = 127  # these four are as extreme as numbers may be
-    bias[1], shift[1] = 2**30, -31  # as of a dead filter
-    bias[2], shift[2], multiplier[2] = -(2**30), -20, 2**31 - 1
+    bias[1:3] = 2**30, -(2**30)  # as of dead filters
+    shift[1:3] = -31, -20
+    multiplier[2:4] = 2**31 - 1, 2**30
     weights[3] = rng.integers(-1, 2, weights[3].shape)
-    bias[3], shift[3], multiplier[3] = 5, 3, 2**30
+    bias[3] = 5
+    shift[3] = 3
     zero_point = int(rng.choice([-60, -10, 0, 20]))
     return ia.Layer(
         weights=weights,
@@ -83,7 +85,7 @@ def write(files, folder):
         (folder / path).write_bytes(content)
 
 
-def call(folder, *command, given=b""):
+def call(folder, command, given=b""):
     """Run a command in a folder; return what it prints, and fail if it fails."""
     command = [str(part) for part in command]
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True)
@@ -94,23 +96,13 @@ def call(folder, *command, given=b""):
 def run(folder, files, images_i8, compiler, name=NAME):
     """Compile the plain C with a command and return its logits of images."""
     write(files, folder)
-    sources = [path for path in files if path.endswith(".c") and "/" not in path]
     function = f"{c_templates.identifier(name)}_int8_classify"
-    call(
-        folder,
-        *compiler,
-        "-I.",
-        "-include",
-        f"{name}_int8_inference.h",
-        f"-DCLASSIFY={function}",
-        "-DIMAGE_BYTES=784",
-        "-DLOGITS=10",
-        *sources,
-        c_templates.FOLDER / "run_images.c",
-        "-o",
-        "program",
-    )
-    printed = call(folder, "./program", given=images_i8.tobytes())
+    command = [*compiler, "-I.", "-include", f"{name}_int8_inference.h"]
+    command += [f"-DCLASSIFY={function}", "-DIMAGE_BYTES=784", "-DLOGITS=10"]
+    command += [path for path in files if path.endswith(".c") and "/" not in path]
+    command += [c_templates.FOLDER / "run_images.c", "-o", "program"]
+    call(folder, command)
+    printed = call(folder, ["./program"], given=images_i8.tobytes())
     return np.frombuffer(printed, np.int8).reshape(-1, 10)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import c_programs
 import numpy as np
 import pytest
-from c_programs import C99, CHECKED, CPP17, NAME
+from c_programs import C99, CPP17, NAME, STRICT
 
 from conftest import need
 from helpers import c_files
@@ -130,7 +130,8 @@ def test_engine_that_is_broken_gives_other_logits(tmp_path, broken):
     layers = c_programs.random_network(15)  # with ReLU
     images = c_programs.random_images(40)
     files = c_programs.plain_c(layers)
-    source, count = re.subn(*BROKEN[broken], files["cnn_int8.c"].decode())
+    pattern, replacement = BROKEN[broken]
+    source, count = re.subn(pattern, replacement, files["cnn_int8.c"].decode())
     assert count >= 1
     files["cnn_int8.c"] = source.encode()
     found = c_programs.run(tmp_path, files, images, ["gcc", "-w"])
@@ -141,9 +142,9 @@ def test_multiply_in_random_cases_is_the_formula_written_out(tmp_path):
     need("gcc", "gcc", linux_only=True)
     c_programs.write(c_programs.plain_c(c_programs.random_network(4)), tmp_path)
     (tmp_path / "multiply.c").write_text(MULTIPLY)
-    options = "-O2", "-fsanitize=undefined", "-fno-sanitize-recover=all"
-    c_programs.call(tmp_path, "gcc", *options, "-I.", "multiply.c", "-o", "program")
-    assert c_programs.call(tmp_path, "./program") == b"0\n"
+    compiler = "gcc -O2 -fsanitize=undefined -fno-sanitize-recover=all -I."
+    c_programs.call(tmp_path, [*compiler.split(), "multiply.c", "-o", "program"])
+    assert c_programs.call(tmp_path, ["./program"]) == b"0\n"
 
 
 def test_rows_after_a_broken_off_image_give_the_logits_of_the_next(tmp_path):
@@ -152,10 +153,10 @@ def test_rows_after_a_broken_off_image_give_the_logits_of_the_next(tmp_path):
     images = c_programs.random_images(3)
     c_programs.write(c_programs.plain_c(layers), tmp_path)
     (tmp_path / "rows.c").write_text(ROWS)
-    sources = "rows.c", "cnn_int8.c", f"{NAME}_int8_inference.c"
-    c_programs.call(tmp_path, *C99, *sources, "-o", "program")
+    command = [*C99, "rows.c", "cnn_int8.c", f"{NAME}_int8_inference.c"]
+    c_programs.call(tmp_path, [*command, "-o", "program"])
     given = images[1][:10].tobytes() + images[2].tobytes()
-    printed = c_programs.call(tmp_path, "./program", given=given)
+    printed = c_programs.call(tmp_path, ["./program"], given=given)
     expected = c_programs.logits(layers, images[2:])[0]
     *logits, complete, changed, best = (int(text) for text in printed.split())
     assert logits == expected.tolist()
@@ -180,9 +181,9 @@ def test_margin_is_the_distance_of_the_two_largest_logits(tmp_path):
         "  return 0;\n"
         "}\n"
     )
-    sources = "margin.c", "cnn_int8.c", f"{NAME}_int8_inference.c"
-    c_programs.call(tmp_path, *C99, *sources, "-o", "program")
-    assert c_programs.call(tmp_path, "./program") == b"127 0 2 1\n"
+    command = [*C99, "margin.c", "cnn_int8.c", f"{NAME}_int8_inference.c"]
+    c_programs.call(tmp_path, [*command, "-o", "program"])
+    assert c_programs.call(tmp_path, ["./program"]) == b"127 0 2 1\n"
 
 
 def test_margin_to_be_sure_means_a_probability_of_one_half(tmp_path):
@@ -252,12 +253,12 @@ def test_engine_needs_stdint_alone():
 def test_engine_without_a_c_library_links(tmp_path):
     need("arm-none-eabi-gcc", "gcc-arm-none-eabi", linux_only=True)
     c_programs.write(c_programs.plain_c(c_programs.random_network(4)), tmp_path)
+    compiler = "arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c99 -ffreestanding"
+    compiler += " -nolibc -nostartfiles -Wl,-e,mnist_cnn_int8_classify"
+    command = compiler.split()
+    command += ["cnn_int8.c", f"{NAME}_int8_inference.c"]
     for optimize in ("-O2", "-O3", "-Os"):
-        options = f"-mcpu=cortex-m3 -mthumb {optimize} -std=c99 -ffreestanding -nolibc"
-        sources = "cnn_int8.c", f"{NAME}_int8_inference.c"
-        entry = "-nostartfiles", "-Wl,-e,mnist_cnn_int8_classify"
-        compiler = "arm-none-eabi-gcc", *options.split(), *entry
-        c_programs.call(tmp_path, *compiler, *sources, "-o", "program.elf")
+        c_programs.call(tmp_path, [*command, optimize, "-o", "program.elf"])
 
 
 @pytest.mark.parametrize("standard", ["c99", "c2x", "c++11", "c++20"])
@@ -265,7 +266,6 @@ def test_engine_compiles_without_warnings_from_c99_to_cpp20(tmp_path, standard):
     need("g++", "g++", linux_only=True)
     c_programs.write(c_programs.plain_c(c_programs.random_network(4)), tmp_path)
     language = "c++" if "++" in standard else "c"
-    options = [option for option in CHECKED if not option.startswith("-f")]
-    options += ["-fsyntax-only", "-Wshadow", "-x", language, f"-std={standard}"]
-    sources = "cnn_int8.c", f"{NAME}_int8_inference.c"
-    c_programs.call(tmp_path, "gcc", *options, *sources)
+    command = ["gcc", "-fsyntax-only", "-Wshadow", "-x", language, f"-std={standard}"]
+    command += STRICT
+    c_programs.call(tmp_path, [*command, "cnn_int8.c", f"{NAME}_int8_inference.c"])

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -17,9 +18,19 @@ from helpers import c_files, c_templates, gate, integer_arithmetic, tflite
 from helpers import report as reports
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"]
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A compiler of C++ that may be installed."""
+
+    package: str  # of Debian
+    options: list
+
+
 COMPILERS = {
-    "g++": ("g++", []),
-    "arm-none-eabi-g++": ("gcc-arm-none-eabi", ["-mcpu=cortex-m4", "-mthumb"]),
+    "g++": Compiler("g++", []),
+    "arm-none-eabi-g++": Compiler("gcc-arm-none-eabi", ["-mcpu=cortex-m4", "-mthumb"]),
 }
 MAIN = r"""
 #include <stdio.h>
@@ -90,49 +101,85 @@ def published(candidate, tmp_path_factory):
     return folder, report
 
 
-def _call(folder, *command):
+def _call(folder, command):
+    """Run a command, a list or words, and return what it prints."""
+    if isinstance(command, str):
+        command = command.split()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a compiler puts an array."""
+
+    section: str
+    alignment: str  # of the section, as objdump writes it
+    offset: int  # in the section, modulo 16
+
+
 def _place(folder, compiler, source, symbol):
-    """Compile, and return the symbol's section, its alignment and its place in it."""
-    options = [*STRICT, "-std=c++11", *COMPILERS[compiler][1]]
-    _call(folder, compiler, *options, "-c", source, "-o", "a.o")
-    objdump = f"{compiler.partition('g++')[0]}objdump"
-    symbols = _call(folder, objdump, "-t", "a.o").splitlines()
-    [line] = [line for line in symbols if line.endswith(f" {symbol}")]
-    start, *_, section, _, _ = line.split()
-    sections = _call(folder, objdump, "-h", "a.o").splitlines()
-    [alignment] = [line.split()[-1] for line in sections if f" {section} " in line]
-    return section, alignment, int(start, 16) % 16
+    """Compile, and return the `Place` of a symbol."""
+    _call(folder, [*_strict(compiler), "-c", source, "-o", "a.o"])
+    objdump = compiler.replace("g++", "objdump")
+    for line in _call(folder, f"{objdump} -t a.o").splitlines():
+        if line.endswith(f" {symbol}"):
+            words = line.split()
+            start = words[0]
+            section = words[-3]
+    for line in _call(folder, f"{objdump} -h a.o").splitlines():
+        if f" {section} " in line:
+            alignment = line.split()[-1]
+    return Place(section, alignment, int(start, 16) % 16)
+
+
+def _strict(compiler):
+    """Return the command of a compiler of C++ to which every warning is an error."""
+    command = [compiler, "-std=c++11", "-I.", *STRICT]
+    command += COMPILERS[compiler].options
+    return command
+
+
+ARRAYS = {
+    "mnist_cnn_int8.cc": "mnist_cnn_int8_tflite",
+    "himax_we1_evb/model_data.cc": "mnist_dynamic_quantized_28x28_tflite",
+}
+
+
+@pytest.mark.parametrize("source", ARRAYS)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_arrays_are_read_only_and_aligned(published, compiler, source):
+    need(compiler, COMPILERS[compiler].package, linux_only=True)
+    place = _place(published[0], compiler, source, ARRAYS[source])
+    assert place.section.startswith(".rodata")
+    assert place.alignment in ("2**4", "2**5")
+    assert place.offset == 0
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_files_compile_and_arrays_are_read_only_and_aligned(published, compiler):
-    need(compiler, COMPILERS[compiler][0], linux_only=True)
+def test_array_of_xxd_takes_ram(published, compiler):
+    need(compiler, COMPILERS[compiler].package, linux_only=True)
     folder, _ = published
-    flags = [*COMPILERS[compiler][1], *STRICT, "-std=c++11", "-I."]
-    (folder / "board.cc").write_text('#include "mnist_cnn_int8_golden.h"\n')
-    _call(folder, compiler, *flags, "-c", "board.cc", "-o", "a.o")
-    for source, symbol in {
-        "mnist_cnn_int8.cc": "mnist_cnn_int8_tflite",
-        "himax_we1_evb/model_data.cc": "mnist_dynamic_quantized_28x28_tflite",
-    }.items():
-        section, alignment, start = _place(folder, compiler, source, symbol)
-        assert section.startswith(".rodata")
-        assert (alignment, start) in [("2**4", 0), ("2**5", 0)]
     (folder / "raw.cc").write_text(c_files.xxd("raw", b"not const"))
-    assert _place(folder, compiler, "raw.cc", "raw")[0] == ".data"
+    assert _place(folder, compiler, "raw.cc", "raw").section == ".data"
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_headers_for_an_interpreter_compile(published, compiler):
+    need(compiler, COMPILERS[compiler].package, linux_only=True)
+    folder, _ = published
+    (folder / "board.cc").write_text('#include "mnist_cnn_int8_golden.h"\n')
+    _call(folder, [*_strict(compiler), "-c", "board.cc", "-o", "a.o"])
 
 
 def test_headers_together_compile_and_compute(published, candidate):
     need("g++", "g++", linux_only=True)
     folder, report = published
     (folder / "main.cc").write_text(MAIN)
-    sources = "main.cc", "mnist_cnn_int8.cc", "himax_we1_evb/model_data.cc"
-    _call(folder, "g++", "-std=c++11", *STRICT, "-I.", *sources, "-o", "program")
+    command = [*_strict("g++"), "main.cc", "-o", "program"]
+    command += ARRAYS
+    _call(folder, command)
     model = tflite.read(candidate[3])
     assert _call(folder, "./program").splitlines() == [
         "1 0 0",
@@ -182,8 +229,10 @@ int main(void) {
 def _self_test(folder, compiler, *options):
     """Compile all C at the top of a published folder with the self-test, and run it."""
     (folder / "self_test.c").write_text(SELF_TEST)
-    sources = sorted(path.name for path in folder.glob("*.c"))
-    _call(folder, *compiler, *STRICT, *options, "-I.", *sources, "-o", "program")
+    command = compiler.split()
+    command += ["-I.", "-o", "program", *STRICT, *options]
+    command += sorted(path.name for path in folder.glob("*.c"))
+    _call(folder, command)
     return _call(folder, "./program")
 
 
@@ -192,13 +241,13 @@ def test_all_c_at_the_top_compiles_together_and_passes_its_self_test(
     published, compiler
 ):
     need(compiler.split()[0], "g++", linux_only=True)
-    assert _self_test(published[0], compiler.split()) == "0 10 7840\n"
+    assert _self_test(published[0], compiler) == "0 10 7840\n"
 
 
 def test_self_test_takes_fewer_images_where_flash_is_scarce(published):
     need("gcc", "gcc", linux_only=True)
     option = "-DMNIST_CNN_INT8_GOLDEN_COUNT=1"
-    assert _self_test(published[0], ["gcc", "-std=c99"], option) == "0 1 784\n"
+    assert _self_test(published[0], "gcc -std=c99", option) == "0 1 784\n"
 
 
 def test_self_test_counts_the_images_that_fail(published, tmp_path):
@@ -210,7 +259,7 @@ def test_self_test_counts_the_images_that_fail(published, tmp_path):
     )
     assert count == 1
     source.write_text(text)
-    assert _self_test(tmp_path, ["gcc", "-std=c99"]) == "10 10 7840\n"
+    assert _self_test(tmp_path, "gcc -std=c99") == "10 10 7840\n"
 
 
 def test_golden_logits_are_those_of_the_runtime(published, candidate):
@@ -222,7 +271,9 @@ def test_golden_logits_are_those_of_the_runtime(published, candidate):
     expected = tensors[layers[-1].tensor].reshape(-1, 10)
     header = (folder / "mnist_cnn_int8_inference_golden.h").read_text()
     rows = re.findall(r"^    {((?:-?\d+, ){9}-?\d+)},$", header, re.MULTILINE)
-    found = [[int(number) for number in row.split(", ")] for row in rows]
+    found = []
+    for row in rows:
+        found.append([int(number) for number in row.split(", ")])
     assert np.array_equal(found, expected)
 
 
@@ -250,9 +301,9 @@ def test_notebook_6_program_with_interpreter_compiles(published, tmp_path):
     (tmp_path / "main.cc").write_text(program + main)
     folder, _ = published
     stub = Path(__file__).parent / "tflm_stub"
-    options = ["g++", "-std=c++17", *STRICT, f"-I{stub}", f"-I{folder}"]
-    sources = "main.cc", str(folder / "mnist_cnn_int8.cc")
-    _call(tmp_path, *options, *sources, "-o", "program")
+    command = ["g++", "-std=c++17", *STRICT, f"-I{stub}", f"-I{folder}"]
+    command += ["main.cc", folder / "mnist_cnn_int8.cc", "-o", "program"]
+    _call(tmp_path, command)
     # The stub answers with zeros, so the golden vectors fail and there is no digit.
     assert subprocess.run([tmp_path / "program"], check=False).returncode == 7
 
@@ -261,8 +312,9 @@ def test_c_files_are_formatted():
     files = [*c_templates.FOLDER.glob("*.[ch]")]
     files += [*Path(__file__).parent.glob("cortex_m/*.c")]
     assert len(files) >= 4
-    command = str(Path(sys.executable).with_name("clang-format"))
-    _call(None, command, "--dry-run", "-Werror", *(str(path) for path in files))
+    command = [Path(sys.executable).with_name("clang-format"), "--dry-run", "-Werror"]
+    command += files
+    _call(None, command)
 
 
 def test_compiled_array_is_the_model(published, candidate):
@@ -272,7 +324,7 @@ def test_compiled_array_is_the_model(published, candidate):
     show = 'printf("%02x", mnist_cnn_int8_tflite[i]);'
     includes = '#include <stdio.h>\n#include "mnist_cnn_int8.h"\n'
     (folder / "show.cc").write_text(f"{includes}int main() {{ {loop} {show} }}\n")
-    _call(folder, "g++", "-std=c++11", "show.cc", "mnist_cnn_int8.cc", "-o", "show")
+    _call(folder, "g++ -std=c++11 show.cc mnist_cnn_int8.cc -o show")
     assert bytes.fromhex(_call(folder, "./show")) == candidate[3]
 
 
@@ -285,7 +337,7 @@ def test_comment_any_text_stays_inside_the_comment(tmp_path_factory, lines):
     text = c_files.comment(lines)
     assert text.count("\n") == len(lines)
     (folder / "a.cc").write_text(text + "int main() {}\n", encoding="ascii")
-    _call(folder, "g++", "-std=c++11", "-Wall", "-Werror", "-c", "a.cc")
+    _call(folder, "g++ -std=c++11 -Wall -Werror -c a.cc")
 
 
 @settings(deadline=None, max_examples=25)
@@ -295,17 +347,20 @@ def test_xxd_any_name_and_bytes_is_what_xxd_prints(tmp_path_factory, name, conte
     folder = tmp_path_factory.mktemp("xxd")
     name = name.lstrip("-.") or "7up"
     (folder / name).write_bytes(content)
-    assert c_files.xxd(name, content) == _call(folder, "xxd", "-i", name)
+    assert c_files.xxd(name, content) == _call(folder, ["xxd", "-i", name])
 
 
 def test_command_writes_what_xxd_writes(models, tmp_path):
     need("xxd", "xxd", linux_only=True)
     (tmp_path / "mnist-cnn.tflite").write_bytes(models())
-    command = sys.executable, "-m", "helpers.c_files", "mnist-cnn.tflite"
-    expected = _call(tmp_path, "xxd", "-i", "mnist-cnn.tflite")
-    assert _call(tmp_path, *command, "array") == ""
+    command = [sys.executable, "-m", "helpers.c_files", "mnist-cnn.tflite", "array"]
+    assert _call(tmp_path, command) == ""
+    expected = _call(tmp_path, "xxd -i mnist-cnn.tflite")
     assert (tmp_path / "array").read_text() == expected
-    wrong = [*command[:3], "missing.tflite", "array"]
-    done = subprocess.run(wrong, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_command_without_its_file_ends_with_an_error(tmp_path):
+    command = [sys.executable, "-m", "helpers.c_files", "missing.tflite", "array"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")

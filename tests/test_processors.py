@@ -6,6 +6,7 @@ against GCC and QEMU, which have nothing in common with zig and unicorn.
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import c_programs
@@ -286,34 +287,50 @@ def test_instructions_of_16_and_32_bits_are_counted(units, instructions):
     assert emulator.instructions_in(np.array(units, np.uint16)) == instructions
 
 
+def _gcc(processor, optimize, files):
+    """Return a command that compiles the plain C for a processor of Arm."""
+    options = "-mthumb -std=c99 -ffreestanding -nostartfiles -nolibc -I."
+    options += " -ffunction-sections -Wl,--gc-sections"
+    command = ["arm-none-eabi-gcc", f"-mcpu={processor}", optimize]
+    command += options.split()
+    command += [path for path in files if path.endswith(".c")]
+    return command
+
+
+@dataclass(frozen=True)
+class OnQemu:
+    """What the plain C took on a board that QEMU emulates, and what it answered."""
+
+    logits: np.ndarray
+    flash_bytes: int
+    static_bytes: int  # with the image
+    instructions: int
+
+
 def _on_qemu(folder, files, images_i8, processor, optimize, ram_bytes):
     """Compile the plain C with GCC and run it on a board that QEMU emulates."""
     machine, flash_start, clock_hz = BOARDS[processor]
     c_programs.write(files, folder)
     images_i8.tofile(folder / "images.bin")
-    c_programs.call(
-        folder,
-        *f"arm-none-eabi-gcc -mcpu={processor} -mthumb {optimize} -std=c99".split(),
-        *["-ffreestanding", "-nostartfiles", "-nolibc", "-ffunction-sections"],
-        *f"-Wl,--gc-sections,--defsym=flash_start={flash_start}".split(),
-        f"-Wl,--defsym=flash_size={128 << 10},--defsym=ram_size={ram_bytes}",
-        "-DCLASSIFY=mnist_cnn_int8_classify",
-        *("-I.", "-include", f"{NAME}_int8_inference.h"),
-        *("-T", CORTEX_M / "link.ld", CORTEX_M / "start.c"),
-        *(path for path in files if path.endswith(".c")),
-        *("-o", "program.elf"),
-    )
+    command = _gcc(processor, optimize, files)
+    command += ["-include", f"{NAME}_int8_inference.h"]
+    command += ["-DCLASSIFY=mnist_cnn_int8_classify", CORTEX_M / "start.c"]
+    command += ["-T", CORTEX_M / "link.ld", f"-Wl,--defsym=flash_start={flash_start}"]
+    command += [f"-Wl,--defsym=flash_size={128 << 10},--defsym=ram_size={ram_bytes}"]
+    c_programs.call(folder, [*command, "-o", "program.elf"])
     # With shift=0 an instruction takes 1 ns of the time that the clock counts.
-    c_programs.call(
-        folder,
-        *f"qemu-system-arm -M {machine} -icount shift=0 -semihosting".split(),
-        *["-display", "none", "-monitor", "none", "-kernel", "program.elf"],
-    )
+    qemu = f"qemu-system-arm -M {machine} -icount shift=0 -semihosting -display none"
+    qemu += " -monitor none -kernel program.elf"
+    c_programs.call(folder, qemu.split())
     results = np.fromfile(folder / "results.bin", [("logits", "i1", 10), ("t", "<u4")])
-    size = c_programs.call(folder, "arm-none-eabi-size", "program.elf")
+    size = c_programs.call(folder, ["arm-none-eabi-size", "program.elf"])
     text, data, bss = (int(number) for number in size.split()[6:9])
-    instructions = round(results["t"].mean() * 1e9 / clock_hz)
-    return results["logits"], text + data, data + bss, instructions
+    return OnQemu(
+        logits=results["logits"],
+        flash_bytes=text + data,
+        static_bytes=data + bss,
+        instructions=round(results["t"].mean() * 1e9 / clock_hz),
+    )
 
 
 @pytest.mark.tflm
@@ -324,20 +341,18 @@ def test_gcc_and_qemu_agree(network, tmp_path, name, processor, optimize, capsys
     files, images, logits = network(name)
     count = 200 if name == "tutorial" else 40
     ram_bytes = RAM[name] + 160  # the program that reads the files needs some, too
-    found, flash_bytes, static_bytes, instructions = _on_qemu(
-        tmp_path, files, images[:count], processor, optimize, ram_bytes
-    )
+    run = _on_qemu(tmp_path, files, images[:count], processor, optimize, ram_bytes)
     with capsys.disabled():
         print(
-            f"\n{name}, GCC {optimize}, {processor}: {flash_bytes:,} bytes of flash, "
-            f"{static_bytes:,} of static RAM with the image; "
-            f"{instructions:,} instructions an image"
+            f"\n{name}, GCC {optimize}, {processor}: {run.flash_bytes:,} bytes of "
+            f"flash, {run.static_bytes:,} of static RAM with the image; "
+            f"{run.instructions:,} instructions an image"
         )
-    assert np.array_equal(found, logits[:count])
-    assert _within(flash_bytes, FLASH[name])
-    assert _within(static_bytes - 784, STATIC[name])
-    assert static_bytes <= 1900 or name == "compact"
-    assert _within(instructions, BY_GCC[name, processor, optimize])
+    assert np.array_equal(run.logits, logits[:count])
+    assert _within(run.flash_bytes, FLASH[name])
+    assert _within(run.static_bytes - 784, STATIC[name])
+    assert run.static_bytes <= 1900 or name == "compact"
+    assert _within(run.instructions, BY_GCC[name, processor, optimize])
 
 
 @pytest.mark.tflm
@@ -345,17 +360,12 @@ def test_unicorn_counts_as_many_instructions_as_qemu(network, tmp_path):
     need("arm-none-eabi-gcc", "gcc-arm-none-eabi", linux_only=True)
     need("qemu-system-arm", "qemu-system-arm", linux_only=True)
     files, images, _ = network("tutorial")
-    *_, by_qemu = _on_qemu(tmp_path, files, images[:1], "cortex-m3", "-O2", 4096)
-    c_programs.call(
-        tmp_path,
-        *["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-O2", "-std=c99"],
-        *["-ffreestanding", "-nostartfiles", "-nolibc", "-ffunction-sections"],
-        *["-Wl,--gc-sections", "-Wl,-e,mnist_cnn_int8_classify", "-T"],
-        c_templates.FOLDER / "cortex_m.ld",
-        *(path for path in files if path.endswith(".c")),
-        *("-o", "function.elf"),
-    )
+    by_qemu = _on_qemu(tmp_path, files, images[:1], "cortex-m3", "-O2", 4096)
+    command = _gcc("cortex-m3", "-O2", files)
+    command += ["-Wl,-e,mnist_cnn_int8_classify", "-o", "function.elf"]
+    command += ["-T", c_templates.FOLDER / "cortex_m.ld"]
+    c_programs.call(tmp_path, command)
     program = emulator.read_elf((tmp_path / "function.elf").read_bytes())
     board = emulator.Board(program, "cortex-m3", 2048)
     by_unicorn = board.count_instructions(images[0])
-    assert abs(by_unicorn - by_qemu) <= 100  # QEMU's clock has steps of 42
+    assert abs(by_unicorn - by_qemu.instructions) <= 100  # its clock has steps of 42
