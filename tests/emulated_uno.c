@@ -80,7 +80,8 @@ static int receive(void) {
 
 // Runs the board until the host hangs up.
 static void run(unsigned end_of_variables) {
-  avr_irq_t* const input = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
+  avr_irq_t* const input =
+      avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
   avr_cycle_count_t due = 0, asked = 0;
   waiting = next_byte = 0;
   avr_reset(avr);
@@ -132,7 +133,8 @@ int main(int count, char** arguments) {
   uint32_t flags = 0;  // no pauses, no copy of the output on the screen
   avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
   avr_irq_register_notify(
-      avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), board_sends, NULL);
+      avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), board_sends,
+      NULL);
 
   const unsigned end_of_variables = 0x100 + firmware.datasize + firmware.bsssize;
   const int server = listen_anywhere();

@@ -309,9 +309,10 @@ def test_notebook_6_program_with_interpreter_compiles(published, tmp_path):
 
 
 def test_c_files_are_formatted():
-    files = [*c_templates.FOLDER.glob("*.[ch]")]
-    files += [*Path(__file__).parent.glob("cortex_m/*.c")]
-    assert len(files) >= 4
+    files = list(c_templates.FOLDER.glob("*.[ch]"))
+    files += c_templates.FOLDER.glob("arduino/*.ino")
+    files += Path(__file__).parent.rglob("*.c")
+    assert len(files) >= 6
     command = [Path(sys.executable).with_name("clang-format"), "--dry-run", "-Werror"]
     command += files
     _call(None, command)

@@ -53,7 +53,8 @@ class CheckedLine : public Print {
 
   void end() {
     Serial.print('*');
-    for (int8_t shift = 12; shift >= 0; shift -= 4) Serial.print(crc_ >> shift & 15, HEX);
+    for (int8_t shift = 12; shift >= 0; shift -= 4)
+      Serial.print(crc_ >> shift & 15, HEX);
     Serial.println();
     crc_ = 0xFFFF;
   }
