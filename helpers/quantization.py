@@ -151,8 +151,8 @@ def convert_with(converter, images):
         return trial.convert()
 
 
-def answers_with_bits(deployed, images_i8, pixel_scale, calibration_data, bits):
-    """Return the digits that a network reads if its numbers have only 2 to 16 bits.
+def scores_with_bits(deployed, images_i8, pixel_scale, calibration_data, bits):
+    """Return the logits of a network whose numbers have only 2 to 16 bits.
 
     Weights are rounded to ``2**bits - 1`` values with a scale for each output channel,
     inputs and activations to ``2**bits`` values between the smallest and the largest
@@ -174,18 +174,22 @@ def answers_with_bits(deployed, images_i8, pixel_scale, calibration_data, bits):
             continue  # softmax does not change which score is largest
         if layer.weights:
             kernel, bias = layer.get_weights()
-            rounded_layer.set_weights([_rounded_kernel(kernel, bits), bias])
+            rounded_layer.set_weights([round_weights(kernel, bits), bias])
         calibration = layer(calibration)
         images = rounded_layer(images)
         if layer.weights:
             lowest = min(float(np.min(calibration)), 0.0)
             highest = max(float(np.max(calibration)), 0.0)
             images = fake_quant(images, lowest, highest, bits)
-    return np.asarray(images).reshape(len(images_i8), -1).argmax(axis=1)
+    return np.asarray(images).reshape(len(images_i8), -1)
 
 
-def _rounded_kernel(kernel, bits):
-    # The last axis are the output channels, of convolutions and of dense layers.
+def round_weights(kernel, bits):
+    """Round weights to ``2**bits - 1`` values, symmetric about 0, for each channel.
+
+    The last axis of `kernel` are the output channels; the largest weight of each stays
+    as it is.
+    """
     import tensorflow as tf
 
     largest = np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0)

@@ -233,11 +233,37 @@ def test_six_bits_are_enough_and_two_are_not(quantized):
 
 def test_simulated_eight_bits_answer_as_the_int8_model(quantized):
     images = quantized["judged_i8"]
-    simulated = quantization.answers_with_bits(
+    simulated = quantization.scores_with_bits(
         quantized["deployed"], images, 128.0, quantized["calibration_data"], 8
-    )
+    ).argmax(axis=1)
     answers = tflite.LiteRT(quantized["candidate"]).run(images).argmax(axis=1)
     assert np.mean(simulated == answers) > 0.99
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_rounded_weights_of_a_channel_have_as_many_values_as_the_bits_allow(bits):
+    kernel = np.random.default_rng(0).normal(0, [1.0, 0.1], (5, 5, 8, 2))
+    rounded = quantization.round_weights(kernel.astype(np.float32), bits)
+    for channel in range(2):
+        values = np.unique(rounded[..., channel])
+        largest = np.abs(kernel[..., channel]).max()
+        expected = np.arange(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1))
+        expected = expected * largest / expected[-1]
+        assert set(np.round(values, 5)) <= set(np.round(expected, 5).astype(np.float32))
+        assert len(values) > 2 and 0 in values
+
+
+@pytest.mark.parametrize("bits", [2, 3])
+def test_activations_have_no_more_values_than_the_bits_allow(quantized, bits):
+    scores = quantization.scores_with_bits(
+        quantized["deployed"],
+        quantized["judged_i8"][:100],
+        128.0,
+        quantized["calibration_data"],
+        bits,
+    )
+    assert scores.shape == (100, 10)
+    assert 2 <= len(np.unique(scores)) <= 2**bits
 
 
 def test_scale_for_each_channel_rounds_no_channel_worse(quantized):
