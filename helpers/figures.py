@@ -168,7 +168,7 @@ def mark(ax, row, column, height, width):
 
 
 def draw_memory(ax, memories, kind):
-    """Draw the memories of `helpers.boards` as bars, in KiB; the model's is blue.
+    """Draw the memories of `helpers.memory` as bars, in KiB; the model's is blue.
 
     `kind` is ``flash`` or ``RAM``.
     """

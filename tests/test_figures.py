@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from helpers import boards, figures, networks
+from helpers import figures, memory, networks
 
 # Okabe and Ito, Color Universal Design, 2008, without yellow and sky blue.
 OKABE_ITO = {"#000000", "#e69f00", "#009e73", "#0072b2", "#d55e00", "#cc79a7"}
@@ -140,13 +140,13 @@ def test_mark_surrounds_whole_pixels(ax):
     ("kind", "kibibytes"), [("flash", [32, 256]), ("RAM", [2, 16])]
 )
 def test_memory_bars_are_those_of_the_boards(ax, kind, kibibytes):
-    figures.draw_memory(ax, [boards.ARDUINO_UNO, boards.MICRO_BIT], kind)
+    figures.draw_memory(ax, [memory.ARDUINO_UNO, memory.MICRO_BIT], kind)
     assert [bar.get_width() for bar in ax.patches] == kibibytes
     assert [text.get_text() for text in ax.texts] == [f"{x} KiB" for x in kibibytes]
 
 
 def test_memory_bar_of_the_model_is_blue_and_others_are_not(ax):
-    figures.draw_memory(ax, [boards.ARDUINO_UNO, boards.MODEL], "RAM")
+    figures.draw_memory(ax, [memory.ARDUINO_UNO, memory.MODEL], "RAM")
     colours = [to_hex(bar.get_facecolor()) for bar in ax.patches]
     assert colours == [figures.GREY, figures.BLUE.lower()]
 
@@ -313,7 +313,7 @@ def test_every_drawing_returns_its_axes(ax):
     assert figures.draw_values(ax, digit[:2, :2]) is ax
     assert figures.draw_map(ax, digit) is ax
     assert figures.mark(ax, 0, 0, 1, 1) is ax
-    assert figures.draw_memory(ax, boards.MEMORIES, "RAM") is ax
+    assert figures.draw_memory(ax, memory.MEMORIES, "RAM") is ax
     assert figures.draw_funnel(ax, [cost]) is ax
     assert figures.draw_confusion(ax, [1], [2]) is ax
     assert figures.draw_scores(ax, scores) is ax

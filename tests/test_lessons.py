@@ -6,7 +6,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers import boards, datasets, figures, networks, runs
+from helpers import datasets, figures, memory, networks, runs
 
 PAPER = 0
 INK = 255
@@ -63,9 +63,9 @@ def close_figures():
 
 
 def test_network_fits_the_memory_that_notebook_1_names():
-    assert boards.MODEL.flash_bytes < 20 * 1024
-    assert boards.MODEL.flash_bytes < boards.ARDUINO_UNO.flash_bytes
-    assert 0.9 < boards.MODEL.ram_bytes / boards.ARDUINO_UNO.ram_bytes < 1
+    assert memory.MODEL.flash_bytes < 20 * 1024
+    assert memory.MODEL.flash_bytes < memory.ARDUINO_UNO.flash_bytes
+    assert 0.9 < memory.MODEL.ram_bytes / memory.ARDUINO_UNO.ram_bytes < 1
 
 
 def test_missed_shares_add_up_to_all_wrong_answers(lessons):

@@ -280,7 +280,7 @@ def with_a_blurred_figure(notebook):
 
 
 def with_a_package_imported(notebook):
-    edit(notebook, "from helpers import boards,", "import helpers,")
+    edit(notebook, "from helpers import datasets,", "import helpers,")
 
 
 def with_a_function_imported(notebook):

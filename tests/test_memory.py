@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import boards, c_files, integer_arithmetic, processors, tflite
+from helpers import c_files, integer_arithmetic, memory, processors, tflite
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +20,10 @@ def measured(models, sample):
 
 def test_memory_of_the_model_is_what_the_emulated_micro_bit_needs(measured):
     needed = measured("cortex-m0")
-    assert boards.MODEL.flash_bytes == pytest.approx(needed.flash_bytes, rel=0.01)
-    assert boards.MODEL.ram_bytes == pytest.approx(needed.used_bytes, rel=0.01)
+    assert memory.MODEL.flash_bytes == pytest.approx(needed.flash_bytes, rel=0.01)
+    assert memory.MODEL.ram_bytes == pytest.approx(needed.used_bytes, rel=0.01)
 
 
 def test_instructions_are_those_of_an_emulated_cortex_m3(measured):
     counted = measured("cortex-m3").instructions
-    assert counted == pytest.approx(boards.INSTRUCTIONS, rel=0.02)
+    assert counted == pytest.approx(memory.INSTRUCTIONS, rel=0.02)

@@ -22,7 +22,7 @@ MICRO_BIT = Memory("BBC micro:bit", 256 * 1024, 16 * 1024)
 ARDUINO_UNO = Memory("Arduino Uno", 32 * 1024, 2 * 1024)
 
 # The tutorial's network as plain C, with a whole picture in RAM, on the micro:bit's
-# processor, as `helpers.processors` emulates it. tests/test_boards.py holds this, and
+# processor, as `helpers.processors` emulates it. tests/test_memory.py holds this, and
 # the number of instructions, against a measurement.
 MODEL = Memory("this network", 19_108, 2_023, is_needed=True)
 INSTRUCTIONS = 880_000  # for one image on a Cortex-M3, rounded

@@ -1,6 +1,6 @@
 """What the published C takes on a Cortex-M3 and a Cortex-M0, by two compilers.
 
-    python -m tests.benchmarks.boards [--runs mnist_cnn compact] [--images 200]
+    python -m tests.benchmarks.processors [--runs mnist_cnn compact] [--images 200]
 
 Compiles the plain C of published runs with zig and, where it is installed, with GCC for
 Arm, for speed and for size; runs test images on processors that unicorn emulates; and
@@ -55,7 +55,11 @@ GCC = Compiler(
 
 def main():
     """Measure what is asked for and print the table."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.boards", None, __doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.processors",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--runs", nargs="+", default=["mnist_cnn"], metavar="NAME")
     parser.add_argument("--images", type=int, default=200)
     options = parser.parse_args()
