@@ -17,24 +17,48 @@ _OPERATORS = {
 }
 
 
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution of the compact network."""
+
+    filters: int
+    window: int  # rows and columns of a filter
+    pooled: bool = False  # whether max pooling of 2 × 2 follows
+
+
+_COMPACT = [
+    Convolution(8, 5, pooled=True),
+    Convolution(16, 3),
+    Convolution(20, 3, pooled=True),
+    Convolution(40, 3),
+]
+
+
 def compact():
     """Return an untrained Sequential, smaller and more accurate than the tutorial's.
 
-    Two convolutions of 3×3 in a row see as far as one of 5×5 with fewer weights, and
-    all but one of the dense layers are gone. It computes and trains for longer. The
-    normalizations cost nothing on the board: they are folded into the convolutions.
+    It has more convolutions and no hidden dense layer. Pooling right after the first
+    convolution saves memory and work: a program that takes an image row by row keeps
+    1,496 bytes. It trains for longer. The normalizations cost nothing on the board,
+    because they are folded into the convolutions.
     """
     import keras
     from keras import layers
 
     model = keras.Sequential(name="compact")
     model.add(keras.Input(shape=(28, 28, 1)))
-    for number, filters in enumerate((8, 8, 20, 20, 32), start=1):
-        # The normalization that follows has a bias of its own.
-        model.add(layers.Conv2D(filters, 3, use_bias=False, name=f"conv{number}"))
+    for number, convolution in enumerate(_COMPACT, start=1):
+        model.add(
+            layers.Conv2D(
+                convolution.filters,
+                convolution.window,
+                use_bias=False,  # the normalization that follows has one
+                name=f"conv{number}",
+            )
+        )
         model.add(layers.BatchNormalization(name=f"norm{number}"))
         model.add(layers.ReLU(name=f"relu{number}"))
-        if number in (2, 4):
+        if convolution.pooled:
             model.add(layers.MaxPool2D(2, name=f"pool{number}"))
     model.add(layers.Flatten(name="flatten"))
     model.add(layers.Dense(10, name="scores"))

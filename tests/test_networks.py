@@ -51,12 +51,11 @@ def test_layer_costs_of_compact_are_those_worked_out_by_hand():
     costs = networks.layer_costs(networks.compact())
     found = {cost.name: cost.macs for cost in costs if cost.macs}
     assert found == {
-        "conv1": 26 * 26 * 9 * 8,
-        "conv2": 24 * 24 * 9 * 8 * 8,
-        "conv3": 10 * 10 * 9 * 8 * 20,
-        "conv4": 8 * 8 * 9 * 20 * 20,
-        "conv5": 2 * 2 * 9 * 20 * 32,
-        "scores": 2 * 2 * 32 * 10,
+        "conv1": 24 * 24 * 25 * 8,
+        "conv2": 10 * 10 * 9 * 8 * 16,
+        "conv3": 8 * 8 * 9 * 16 * 20,
+        "conv4": 2 * 2 * 9 * 20 * 40,
+        "scores": 2 * 2 * 40 * 10,
     }
 
 
