@@ -15,7 +15,7 @@ import pytest
 import serial
 
 from conftest import tflm_logits
-from helpers import board, runs
+from helpers import board, c_templates, runs
 from helpers.files import TutorialError
 from helpers.parameters import Parameter
 
@@ -168,6 +168,19 @@ def test_url_of_no_known_kind_is_missing():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals: run Linux")
+def test_port_is_opened_at_the_speed_of_the_sketch(monkeypatch):
+    found = {}
+
+    def refuse(url, **options):
+        found.update(options)
+        raise serial.SerialException("refused")
+
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    _sentence("COM3")
+    sketch = (c_templates.FOLDER / "arduino" / "read_digit.ino").read_text()
+    assert f"Serial.begin({found['baudrate']});" in sketch
+
+
 def test_busy_port_is_told_from_a_missing_one():
     import fcntl
 

@@ -186,6 +186,13 @@ def test_margin_is_the_distance_of_the_two_largest_logits(tmp_path):
     assert c_programs.call(tmp_path, ["./program"]) == b"127 0 2 1\n"
 
 
+def test_header_states_the_zero_point_of_the_logits():
+    layers = c_programs.random_network(4)
+    header = c_programs.plain_c(layers)[f"{NAME}_int8_inference.h"].decode()
+    [stated] = re.findall(r"_LOGIT_ZERO_POINT (-?\d+)\n", header)
+    assert int(stated) == layers[-1].output_zero_point
+
+
 def test_margin_to_be_sure_means_a_probability_of_one_half(tmp_path):
     layers = c_programs.random_network(4)
     header = c_programs.plain_c(layers)[f"{NAME}_int8_inference.h"].decode()

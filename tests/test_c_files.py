@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -212,6 +212,37 @@ def test_board_header_says_which_part_of_the_arena_is_headroom(published):
     text = " ".join(header.replace("\n//", "").split())
     assert f"So {headroom:,} bytes are headroom" in text
     assert 0.2 * used <= headroom <= 0.2 * used + 1024
+
+
+def test_golden_header_says_how_many_bytes_an_image_takes(published):
+    folder, _ = published
+    header = (folder / "mnist_cnn_int8_inference_golden.h").read_text()
+    assert f"each image takes {784 + 10} bytes" in header
+
+
+def test_golden_header_has_the_tolerance_of_its_images(published, candidate):
+    _, data, _, model_bytes, _, scores = candidate
+    model = tflite.read(model_bytes)
+    chosen = gate.golden_images(data["test_labels"], scores)
+    tolerance = c_files.rounding_tolerance(
+        model, integer_arithmetic.layers(model), data["test_images"][chosen]
+    )
+    header = (published[0] / "mnist_cnn_int8_golden.h").read_text()
+    assert f"constexpr int kGoldenTolerance = {tolerance};\n" in header
+    assert f"changes by up to {tolerance}: " in header.replace("\n//", "")
+
+
+def test_comment_of_the_array_has_the_numbers_of_the_report(candidate):
+    _, data, _, model_bytes, _, scores = candidate
+    report = replace(
+        reports.make(*candidate, [], []),
+        accuracy=reports.Accuracy(reports.Score(981, 1000), reports.Score(975, 1000)),
+    )
+    files = c_files.published_files("a", model_bytes, report, data, scores)
+    text = files["a_int8.cc"].decode()
+    assert f"int8, {len(model_bytes):,} bytes." in text
+    assert "981 of 1,000 correct (98.1 %) in float, before quantization" in text
+    assert f"975 of 1,000 correct (97.5 %) with {report.runtime.name}" in text
 
 
 SELF_TEST = r"""

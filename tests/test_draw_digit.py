@@ -146,6 +146,36 @@ def test_preparation_on_the_page_gives_the_bytes_of_python(chromium):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_softmax_on_the_page_is_that_of_the_real_logits(chromium):
+    page = chromium.new_page()
+    page.add_script_tag(path=draw_digit.PARTS / "network.js")
+    logits_i8 = np.array([-128, -20, 0, 7, 127])
+    found = page.evaluate("(logits) => softmax(logits, 0.05, -7)", logits_i8.tolist())
+    powers = np.exp(0.05 * (logits_i8 + 7))
+    np.testing.assert_allclose(found, powers / powers.sum(), rtol=1e-6)
+
+
+def test_percent_on_the_page_are_rounded_but_not_to_certainty(chromium):
+    page = chromium.new_page()
+    page.add_script_tag(path=draw_digit.PARTS / "page.js")
+    found = page.evaluate("[0.004, 0.006, 0.876, 0.994, 0.996].map(percent)")
+    said = [text.replace("\u00a0", " ") for text in found]
+    assert said == ["<1 %", "1 %", "88 %", "99 %", ">99 %"]
+
+
+def test_pad_bars_are_as_long_as_their_probabilities(opened, html):
+    pad = opened(html).locator(".draw-digit")
+    pad.get_by_role("button", name="Show an example").click()
+    expect(pad.locator(".verdict")).to_be_visible()
+    styles = pad.locator(".bar").evaluate_all(
+        "(bars) => bars.map((b) => b.style.width)"
+    )
+    widths = [float(width.removesuffix("%")) for width in styles]
+    assert len(widths) == 10
+    assert sum(widths) == pytest.approx(100)
+    assert np.argmax(widths) == 7
+
+
 def test_preparation_of_a_digit_of_mnist_gives_it_back_from_anywhere(sample):
     digits = sample["test_images"][..., 0].view(np.uint8) ^ 0x80
     found = [photograph.prepare(np.pad(digit, ((0, 17), (31, 0)))) for digit in digits]

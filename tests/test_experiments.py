@@ -5,10 +5,12 @@ of MNIST, it is read from the outputs that are stored in the notebook.
 """
 
 import re
+import types
 
 import nbformat
 import numpy as np
 import pytest
+import stand_ins
 from scipy import stats
 
 from conftest import converter, notebook_cells, run_cells, tutorial
@@ -18,6 +20,7 @@ from helpers import (
     camera,
     figures,
     photograph,
+    processors,
     quantization,
     report,
     runs,
@@ -133,6 +136,36 @@ def test_network_that_saw_varied_images_reads_more_shifted_ones(small):
     assert percent(varied_shifted) > percent(shifted) + 20
 
 
+def test_best_epoch_is_counted_from_1(capsys):
+    history = {"val_accuracy": [0.9, 0.95, 0.94]}
+    run_cells(notebook_cells(4, "best-epoch"), history=history, epochs=3)
+    told = capsys.readouterr().out
+    assert "best epoch on the validation images: 2 of 3\n" in told
+    assert "kept: 94.00 % of the validation images" in told
+
+
+class Logits:
+    """A model that has these logits ready."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def predict(self, images, **options):
+        return self.logits
+
+
+def test_right_answers_on_the_test_images_are_counted(capsys):
+    digits = np.array([3, 1, 4, 1])
+    run_cells(
+        notebook_cells(4, "test-accuracy"),
+        model=Logits(np.eye(10)[digits]),
+        test_images=None,
+        data={"test_labels": np.array([3, 1, 4, 5])},
+        report=report,
+    )
+    assert capsys.readouterr().out == "3 of 4 correct (75.0 %)\n"
+
+
 def percent(text):
     """Return the number of a text such as ``97.1 %``."""
     return float(text.removesuffix(" %"))
@@ -223,6 +256,35 @@ def test_converting_again_leaves_the_converter_as_it_was(quantized, sample):
     assert own_converter.convert() == before
 
 
+def test_bytes_of_the_model_are_those_of_its_weights_and_biases(quantized, trained):
+    page = run_cells(
+        notebook_cells(5, "model-bytes"),
+        tflite=tflite,
+        candidate=quantized["candidate"],
+    )
+    weights = [array for array in trained().get_weights() if array.ndim > 1]
+    biases = [array for array in trained().get_weights() if array.ndim == 1]
+    assert page["weight_bytes"] == sum(array.size for array in weights)
+    assert page["bias_bytes"] == 4 * sum(array.size for array in biases)
+
+
+def test_bytes_of_scales_are_twelve_for_each():
+    two = tflite.Tensor(0, "", "int8", (2,), np.ones(2), np.zeros(2), None)
+    one = tflite.Tensor(1, "", "int8", (2,), np.ones(1), np.zeros(1), None)
+    model = tflite.Model((), (two, one), two, one)
+    reader = types.SimpleNamespace(read=lambda candidate: model)
+    cells = notebook_cells(5, "model-bytes")
+    page = run_cells(cells, tflite=reader, candidate=b"")
+    assert page["scale_bytes"] == 3 * (4 + 8)  # float32, and int64 in the schema
+
+
+def test_error_of_a_layer_is_the_share_of_its_signal():
+    real = np.array([0.0, 10.0, 20.0])
+    pairs = [(real, 1.02 * real)]
+    page = run_cells(notebook_cells(5, "layer-errors"), pairs=pairs)
+    assert page["errors"] == pytest.approx([2.0])
+
+
 def test_six_bits_are_enough_and_two_are_not(quantized):
     page = run_cells(notebook_cells(5, "bits"), **quantized)
     eight, six, four, three, two = page["shares"]
@@ -284,6 +346,61 @@ def test_byte_by_hand_is_the_byte_of_the_runtime():
 
 
 # Notebook 6.
+
+
+SCORES = np.array([[9, 1, 0], [5, 6, 0], [0, 1, 9], [0, 1, 9]], np.int8)
+
+
+class Named:
+    name = "a runtime"
+
+
+def test_right_answers_of_the_int8_model_are_counted(capsys):
+    run_cells(
+        notebook_cells(6, "right-answers"),
+        scores=SCORES,
+        test_labels=np.array([0, 1, 2, 0]),
+        tflm=Named,
+        report=report,
+    )
+    assert capsys.readouterr().out == "a runtime: 3 of 4 correct (75.0 %)\n"
+
+
+def test_differences_of_the_runtimes_are_counted(capsys):
+    others = SCORES.copy()
+    others[0] -= np.int8([1, 1, 0])
+    others[1] = [6, 5, 0]
+    run_cells(
+        notebook_cells(6, "runtimes-differ"),
+        scores=SCORES,
+        answers=SCORES.argmax(axis=1),
+        litert_scores=others,
+    )
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "scores that differ:  4 of 12",
+        "answers that differ: 1 of 4",
+    ]
+
+
+def test_table_of_programs_has_what_they_take():
+    ran = processors.ProcessorRun(
+        processor="cortex-m3",
+        ram_bytes=2048,
+        flash_bytes=19_000,
+        static_bytes=1000,
+        stack_bytes=180,
+        instructions=880_000,
+        logits=None,
+    )
+    results = stand_ins.report(10_000, 9905, 9900)
+    page = run_cells(
+        notebook_cells(6, "programs"), emulated=[ran], results=results, figures=figures
+    )
+    assert page["rows"] == [
+        ["plain C, cortex-m3", 19_000, 1974, "880,000"],
+        ["interpreter", "24,784 and its code", 9920, "not measured"],
+    ]
 
 
 def error_rate():

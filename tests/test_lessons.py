@@ -84,6 +84,10 @@ def test_hardest_digit_is_the_one_with_the_highest_share(lessons):
     assert values["worst"] == np.argmax(shares)
 
 
+def test_always_the_same_answer_reads_the_images_of_one_digit(lessons):
+    assert lessons[1]["result"] == "100 of 1,000 correct (10.0 %)"  # of the sample
+
+
 def test_nearest_average_reads_four_of_five():
     assert printed_in(1, "nearest average") == "8,203 of 10,000 correct (82.03 %)"
 

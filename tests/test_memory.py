@@ -18,6 +18,17 @@ def measured(models, sample):
     return run
 
 
+@pytest.mark.parametrize(
+    ("board", "flash_bytes", "ram_bytes"),
+    [
+        (boards.MICRO_BIT, 262_144, 16_384),  # nRF51822, 256 KB and 16 KB
+        (boards.ARDUINO_UNO, 32_768, 2048),  # ATmega328P, 32 KB and 2 KB
+    ],
+)
+def test_memory_of_a_board_is_that_of_its_data_sheet(board, flash_bytes, ram_bytes):
+    assert (board.flash_bytes, board.ram_bytes) == (flash_bytes, ram_bytes)
+
+
 def test_memory_of_the_model_is_what_the_emulated_micro_bit_needs(measured):
     needed = measured("cortex-m0")
     assert memory.MODEL.flash_bytes == pytest.approx(needed.flash_bytes, rel=0.01)

@@ -103,6 +103,15 @@ def test_memory_for_the_sketch_is_the_network_s_and_more(candidate, text):
     assert f"{network + arduino.SKETCH_BYTES:,} bytes of memory, the serial" in text
 
 
+def test_numbers_of_the_model_are_those_of_the_report(found):
+    accuracy = report.Accuracy(report.Score(981, 1000), report.Score(975, 1000))
+    text = published_readme(NAME, replace(found, accuracy=accuracy), 1000)
+    assert f"an int8 model of {found.model.bytes:,} bytes" in text
+    assert f"SHA-256 of the model: `{found.model.sha256}`\n" in text
+    assert "- 981 of 1,000 correct (98.1 %) in float, before quantization\n" in text
+    assert f"- 975 of 1,000 correct (97.5 %) in int8, with {found.runtime.name}" in text
+
+
 def test_model_with_logits_says_what_the_we1_example_needs(found):
     model = replace(found.model, operators=["CONV_2D", "FULLY_CONNECTED"])
     text = published_readme(NAME, replace(found, model=model), 1000)
