@@ -11,7 +11,7 @@ import pytest
 import serial
 
 from conftest import need, tflm_logits
-from helpers import arduino, board, c_files, integer_arithmetic
+from helpers import arduino, board, c_files, integer_arithmetic, tflite
 
 IMAGE = np.arange(784).astype(np.int8)
 LOGITS = np.arange(-5, 5)
@@ -136,6 +136,49 @@ def test_200_images_on_an_emulated_uno_give_the_logits_of_tflm(
     network = c_files.static_bytes(integer_arithmetic.layers(runtime.model))
     beside = sketch.static_bytes + stack - network
     assert arduino.SKETCH_BYTES - 60 <= beside <= arduino.SKETCH_BYTES
+
+
+@pytest.fixture(scope="module")
+def compact_sketch(sample, models, tmp_path_factory):
+    """Return the `Build` of a sketch with the compact network, and its model."""
+    emulated_uno.need_tools()
+    model_bytes = models("compact")
+    layers = integer_arithmetic.layers(tflite.read(model_bytes))
+    image = sample["test_images"][:1]
+    logits = integer_arithmetic.run(layers, image)[-1].ravel()
+    plain_c = c_files.plain_c_files("compact", layers)
+    files = arduino.sketch_files("compact", plain_c, SHA256, image.ravel(), logits)
+    folder = tmp_path_factory.mktemp("compact")
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    build = emulated_uno.build(folder / arduino.sketch_path("compact"), folder / "uno")
+    return build, model_bytes
+
+
+@pytest.mark.tflm
+def test_compact_on_an_emulated_uno_gives_the_logits_of_tflm_in_a_second(
+    uno, compact_sketch, sample, capsys
+):
+    build, model_bytes = compact_sketch
+    images = sample["test_images"][:10]
+    with uno(build=build) as running:
+        with serial.serial_for_url(running.url, timeout=5) as port:
+            reader = board.Board(port, patience=5)
+            assert reader.greeting().passed
+            answers = [reader.read(image) for image in images]
+        stack = running.seen()["stack"]
+    logits = np.array([answer.logits for answer in answers])
+    milliseconds = [answer.microseconds / 1000 for answer in answers]
+    with capsys.disabled():
+        print(
+            f"\ncompact on an Uno: {build.flash_bytes:,} bytes of flash, "
+            f"{build.static_bytes:,} of RAM and {stack} of stack, "
+            f"{np.mean(milliseconds):.1f} ms"
+        )
+    assert np.array_equal(logits, tflm_logits(tflite.TFLM(model_bytes), images))
+    assert 700 < min(milliseconds) <= max(milliseconds) <= 1000
+    assert build.static_bytes + stack <= 2048
 
 
 @pytest.mark.tflm
