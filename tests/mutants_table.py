@@ -40,7 +40,7 @@ EMULATOR = tests_in(
     "program_beyond_its_memory_is_one_sentence",
     "instructions_of_16_and_32_bits_are_counted",
 )
-BOARDS = tests_in("boards")
+MEMORY = tests_in("memory")
 ARENA = tests_in("tflite", "arena_recommended_is_a_fifth_more_in_whole_kib")
 INTEGERS = tests_in("integer_arithmetic")
 SENTENCES = tests_in("report", "rate_has_as_many_digits_as_the_images_support")
@@ -189,7 +189,7 @@ MUTANTS = [
         file="helpers/processors.py",
         old="return self.static_bytes + IMAGE_BYTES + LOGITS + self.stack_bytes",
         new="return self.static_bytes + LOGITS + self.stack_bytes",
-        tests=BOARDS,
+        tests=MEMORY,
     ),
     Mutant(
         name="flash and RAM on the board's chart swapped",
@@ -200,17 +200,17 @@ MUTANTS = [
     ),
     Mutant(
         name="flash and RAM of the network swapped",
-        file="helpers/boards.py",
+        file="helpers/memory.py",
         old="19_108, 2_023",
         new="2_023, 19_108",
-        tests=BOARDS,
+        tests=MEMORY,
     ),
     Mutant(
         name="instructions on the page divided by ten",
-        file="helpers/boards.py",
+        file="helpers/memory.py",
         old="880_000",
         new="88_000",
-        tests=BOARDS,
+        tests=MEMORY,
     ),
     Mutant(
         name="flash and RAM in notebook 6's table swapped",
@@ -523,8 +523,8 @@ MUTANTS = [
     Mutant(
         name="instructions for each product, multiplied",
         file="notebooks/03_create_model.ipynb",
-        old="{boards.INSTRUCTIONS / used:.1f}",
-        new="{boards.INSTRUCTIONS * used:.1f}",
+        old="{memory.INSTRUCTIONS / used:.1f}",
+        new="{memory.INSTRUCTIONS * used:.1f}",
         tests=LESSONS_1_TO_3,
     ),
     Mutant(
@@ -733,9 +733,9 @@ NUMBERS = [
         "_rows",
         tests_in("c_files", "xxd_any_name_and_bytes_is_what_xxd_prints"),
     ),
-    Number("helpers/boards.py", "MICRO_BIT", BOARDS),
-    Number("helpers/boards.py", "ARDUINO_UNO", BOARDS),
-    Number("helpers/boards.py", "MODEL", BOARDS),
+    Number("helpers/memory.py", "MICRO_BIT", MEMORY),
+    Number("helpers/memory.py", "ARDUINO_UNO", MEMORY),
+    Number("helpers/memory.py", "MODEL", MEMORY),
     Number(
         "helpers/arduino.py",
         "SKETCH_BYTES",
@@ -749,7 +749,7 @@ NUMBERS = [
     ),
     Number("helpers/emulator.py", "instructions_in", EMULATOR),
     Number("helpers/emulator.py", "Board", EMULATOR, count=3),
-    Number("helpers/processors.py", "ProcessorRun", BOARDS),
+    Number("helpers/processors.py", "ProcessorRun", MEMORY),
     Number("helpers/camera.py", "EFFECTS", CAMERA, count=3),
     Number("helpers/camera.py", "light_unevenly", CAMERA, count=2),
     Number("helpers/camera.py", "squeeze", CAMERA),
@@ -763,7 +763,7 @@ NUMBERS = [
     Number("helpers/integer_arithmetic.py", "requantize", INTEGERS),
     Number(
         "helpers/quantization.py",
-        "answers_with_bits",
+        "scores_with_bits",
         tests_in("experiments", "simulated_eight_bits_answer_as_the_int8_model"),
     ),
     Number(

@@ -21,8 +21,8 @@ def measured(models, sample):
 @pytest.mark.parametrize(
     ("board", "flash_bytes", "ram_bytes"),
     [
-        (boards.MICRO_BIT, 262_144, 16_384),  # nRF51822, 256 KB and 16 KB
-        (boards.ARDUINO_UNO, 32_768, 2048),  # ATmega328P, 32 KB and 2 KB
+        (memory.MICRO_BIT, 262_144, 16_384),  # nRF51822, 256 KB and 16 KB
+        (memory.ARDUINO_UNO, 32_768, 2048),  # ATmega328P, 32 KB and 2 KB
     ],
 )
 def test_memory_of_a_board_is_that_of_its_data_sheet(board, flash_bytes, ram_bytes):

@@ -102,3 +102,17 @@ def test_table_tells_what_was_changed_and_who_noticed():
     row = "| a name | areas.py: `b = 1` → `b = 2` | `test_b.py::test_c[1\\|2]` |"
     assert row in text
     assert "1 of 1 mutants were killed." in text
+
+
+def test_each_mutant_of_the_table_can_be_tried_and_has_its_tests():
+    stale = []
+    for mutant in mutants.all_mutants():
+        source = (mutants.REPOSITORY / mutant.file).read_text(encoding="utf-8")
+        if source.count(mutant.old) != 1:
+            stale.append(mutant.name)
+        for test in mutant.tests:
+            path, _, name = test.partition("::")
+            tests = (mutants.REPOSITORY / path).read_text(encoding="utf-8")
+            if f"def {name.partition('[')[0]}" not in tests:
+                stale.append(f"{mutant.name}: {test}")
+    assert stale == []
