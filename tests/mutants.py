@@ -99,7 +99,8 @@ def drawn(numbers, folder, reasons):
     """
     mutants = []
     for number in numbers:
-        source = (folder / number.file).read_text(encoding="utf-8")
+        path = folder / number.file
+        source = path.read_text(encoding="utf-8") if path.exists() else ""
         found = changes(source, number)
         # Drawn by their own text, so that a change elsewhere draws no other ones.
         found.sort(key=lambda mutant: _digest(f"{SEED} {mutant.name}"))
@@ -111,7 +112,7 @@ def drawn(numbers, folder, reasons):
 def changes(source, number):
     """Return a mutant for each number and operator of a place in a Python file."""
     lines = source.splitlines(keepends=True)
-    first, last = _lines_of(ast.parse(source), number.place)
+    first, last = _lines_of(ast.parse(source), number)
     right = _skeleton(source)
     module = Path(number.file).stem
     found = {}
@@ -130,15 +131,17 @@ def changes(source, number):
     return list(found.values())
 
 
-def _lines_of(tree, name):
+def _lines_of(tree, number):
     """Return the first and the last line of a definition or a constant."""
     for node in tree.body:
         names = [getattr(node, "name", "")]
         if isinstance(node, ast.Assign):
             names = [ast.unparse(target) for target in node.targets]
-        if name in names:
+        if number.place in names:
             return node.lineno, node.end_lineno
-    raise ValueError(f"no {name} is defined there")
+    raise SystemExit(
+        f"{number.file} has no {number.place}; bring tests/mutants_table.py up to date."
+    )
 
 
 def _skeleton(source):
