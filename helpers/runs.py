@@ -37,7 +37,7 @@ STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
     "06_test_quantized_model",
 )
 PUBLISHED, SUMS = "published", "SHA256SUMS"
-_OF_THE_DESK = ("serial_port", "photo")  # parameters that make no artifact
+OF_THE_DESK = ("serial_port", "photo")  # parameters that change no artifact
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
 _PATIENCE = 3  # seconds to wait for another notebook that saves
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
@@ -87,10 +87,10 @@ def open(notebook, variables):
         for name, parameter in declared(notebook_path(notebook)).items()
     }
     recorded = {
-        name: value for name, value in parameters.items() if name not in _OF_THE_DESK
+        name: value for name, value in parameters.items() if name not in OF_THE_DESK
     }
     run = Run(parameters["save_model_name"], notebook, recorded, variables)
-    with _owned(run.folder):
+    with _owned(run.folder):  # raises if a batch run has it
         return run
 
 
@@ -262,18 +262,17 @@ def lock(name):
     folder = artifacts_root() / check_name(name)
     with _owned(folder):
         restore_folder(folder / PUBLISHED)
-        before = os.environ.get(_OWNER, "")
-        os.environ[_OWNER] = os.pathsep.join([str(folder), before])
+        os.environ[_OWNER] = str(folder)
         try:
             yield folder
         finally:
-            os.environ[_OWNER] = before
+            del os.environ[_OWNER]
 
 
 @contextlib.contextmanager
 def _owned(folder):
     """Hold the lock of a run's folder, if no batch run of this process' has it."""
-    if str(folder) in os.environ.get(_OWNER, "").split(os.pathsep):
+    if os.environ.get(_OWNER) == str(folder):
         yield
         return
     with explained(folder):

@@ -50,12 +50,10 @@ examples:
 
 exit status: 0 done, 1 a run failed, 2 wrong option, 130 after Ctrl-C
 """
-# Each run has a name of its own; the others concern one model on one desk.
-_NOT_COMPARED = ("save_model_name", "serial_port", "photo")
+_NOT_COMPARED = ("save_model_name", *runs.OF_THE_DESK)  # each run has its own name
 _BYTES_OF_A_RUN = 1.3 * 2**30  # memory, most of it TensorFlow's
 # Ctrl-C ends the runs, which notice it themselves; workers end with their client.
 _PRELOAD = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)"
-_MISSING = ""  # what a table shows where a run has no value
 
 
 def main(arguments=None):
@@ -329,10 +327,8 @@ def sweep(options):
             rows[finished.run.id] = row(finished)
             write_table(out, rows)
             _write_files(out, finished)
-            print(
-                f"{number} of {len(planned)}: {_told(finished, options.compared)}",
-                flush=True,
-            )
+            line = _result_line(finished, options.compared)
+            print(f"{number} of {len(planned)}: {line}", flush=True)
     failed = [run for run in planned if rows[run.id]["status"] == "failed"]
     print(f"{len(failed)} of {len(planned)} runs failed; see {out / 'sweep.html'}")
     return 1 if failed else 0
@@ -429,8 +425,8 @@ def _write_files(out, finished):
         (folder / "row.json").write_text(text, encoding="utf-8")
 
 
-def _told(finished, compared):
-    """Return the line that says that a run has ended."""
+def _result_line(finished, compared):
+    """Return the line that says that a run has ended, and how."""
     outcome = finished.outcome
     values = ", ".join(f"{name}={finished.run.values[name]}" for name in compared)
     found = outcome.error or f"{outcome.int8_accuracy} % after quantization"
@@ -474,7 +470,7 @@ def page(table):
         groups=found,
         chart=_as_svg(chart(ended, found)),
         columns=_shown(table),
-        rows=table.where(table.notna(), _MISSING).to_dict("records"),
+        rows=table.where(table.notna(), "").to_dict("records"),
     )
 
 
