@@ -4,7 +4,7 @@ Stock papermill executes them, one after the other, in one kernel, so that Tenso
 imported once. After each notebook IPython's ``reset`` removes every name; only imported
 modules stay. The stages stand here in their order: read the command line (`parse`),
 clear the run's folder, execute the notebooks and write their pages (`run_notebooks`) in
-a kernel (`started_kernel`), and say in a sentence what went wrong (`problem`).
+a kernel (`started_kernel`), and say in a sentence what went wrong (`failure_sentence`).
 """
 
 from helpers import environment  # noqa: F401  first, it says what this Python lacks
@@ -265,10 +265,10 @@ def _execute(kernel, notebook, folder, values, bar):
         try:
             kernel.execute(notebook, executed, changed, EpochsOnBar(bar))
         except PapermillExecutionError as error:
-            return problem(notebook.stem, told(error))
+            return failure_sentence(notebook.stem, reason(error))
         except (RuntimeError, TimeoutError):  # the second is an OSError, too
             found = "its kernel died, perhaps for lack of memory"
-            return problem(notebook.stem, found)
+            return failure_sentence(notebook.stem, found)
     return ""
 
 
@@ -364,7 +364,7 @@ def _environment():
 # ------------------------------------------------------------------ what went wrong
 
 
-def told(error):
+def reason(error):
     """Return what papermill's error says of a notebook's exception, in one line.
 
     A sentence of ours is whole; words of others are cut to a sensible length.
@@ -377,7 +377,7 @@ def told(error):
     return text.rstrip(".")
 
 
-def problem(step, found):
+def failure_sentence(step, found):
     """Return the sentence that ends a run: which step failed, and where to go on.
 
     That is the notebook that the finding names as the one that can change it, such as

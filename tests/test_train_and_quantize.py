@@ -221,14 +221,14 @@ def papermill_error(name, text):
 
 def test_error_of_others_is_cut_to_a_line_of_sensible_length():
     error = papermill_error("InvalidArgumentError", "of a kind\n" + 10_000 * "x ")
-    found = train_and_quantize.told(error)
+    found = train_and_quantize.reason(error)
     assert found.startswith("InvalidArgumentError: of a kind x x")
     assert "\n" not in found and len(found) < 400
 
 
 def test_sentence_of_ours_is_told_whole():
     text = "word " * 200
-    found = train_and_quantize.told(papermill_error("TutorialError", text))
+    found = train_and_quantize.reason(papermill_error("TutorialError", text))
     assert found == text.strip()
 
 
@@ -241,18 +241,10 @@ def test_sentence_of_ours_is_told_whole():
         ("notebook 12 is none", 6),
     ],
 )
-def test_problem_names_the_step_that_can_change_what_was_found(found, start_at):
-    said = train_and_quantize.problem("06_test_quantized_model", found)
+def test_failure_names_the_step_that_can_change_what_was_found(found, start_at):
+    said = train_and_quantize.failure_sentence("06_test_quantized_model", found)
     assert said.startswith(f"Notebook 06_test_quantized_model failed: {found}; ")
     assert said.endswith(f" with --start-at {start_at}.")
-
-
-def test_python_without_the_environment_is_told_in_one_sentence():
-    # -S leaves out all packages that are installed.
-    command = [sys.executable, "-S", "-m", "helpers.train_and_quantize", "--epochs=5"]
-    environment = os.environ | {"PYTHONPATH": str(stand_ins.REPOSITORY)}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ".venv/bin/python" in sentence(result)
 
 
 def test_temporary_folder_that_is_full_is_named_with_tmpdir(house):
