@@ -25,6 +25,8 @@ PACKAGES = (
     "distributed",
     "ziglang",
     "unicorn",
+    "serial",
+    "PIL",
 )
 
 
