@@ -51,9 +51,5 @@ def sketch_path(name):
 
 def c_names(name):
     """Return the names of the published C files that a program for a board needs."""
-    return [
-        "cnn_int8.c",
-        "cnn_int8.h",
-        f"{name}_int8_inference.c",
-        f"{name}_int8_inference.h",
-    ]
+    stem = f"{name}_int8_inference"
+    return [*c_templates.ENGINE, f"{stem}.c", f"{stem}.h"]

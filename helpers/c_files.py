@@ -29,11 +29,9 @@ from helpers import (
     published_readme,
     tflite,
 )
-from helpers.c_templates import identifier
 from helpers.files import TutorialError
 from helpers.report import rate
 
-ENGINE = ("cnn_int8.c", "cnn_int8.h")  # the same for every model
 _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 SDK
 
 
@@ -71,7 +69,7 @@ def published_files(name, model_bytes, report, data, scores_i8):
     golden = gate.golden_images(data["test_labels"], scores_i8)
     images = data["test_images"][golden]
     stem = f"{name}_int8"
-    symbol = f"{identifier(name)}_int8_tflite"
+    symbol = f"{c_templates.c_name(name)}_tflite"
     himax = "himax_we1_evb/model_data"
     memory = static_bytes(layers)
     texts = {
@@ -122,7 +120,9 @@ def plain_c_files(name, layers, about=()):
         "static_bytes": static_bytes(layers),
         "sure_margin": _sure_margin(layers[-1].output_scale, logits),
     }
-    files = {path: (c_templates.FOLDER / path).read_bytes() for path in ENGINE}
+    files = {}
+    for path in c_templates.ENGINE:
+        files[path] = (c_templates.FOLDER / path).read_bytes()
     for ending in ("c", "h"):
         text = c_templates.render(f"inference.{ending}.j2", name, **values)
         files[f"{name}_int8_inference.{ending}"] = text.encode()
@@ -216,7 +216,7 @@ def _array(header, symbol, data, about, length_type="unsigned int"):
 
 
 def _array_header(path, symbol, length_type="unsigned int"):
-    guard = f"{identifier(path).upper()}_INCLUDED"
+    guard = f"{c_templates.identifier(path).upper()}_INCLUDED"
     return (
         f"#ifndef {guard}\n#define {guard}\n\n"
         f"extern const unsigned char {symbol}[];\n"

@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 
 FOLDER = Path(__file__).parent / "c"
+ENGINE = ("cnn_int8.c", "cnn_int8.h")  # the C in it that is the same for every model
 
 
 def render(template, name, **values):
@@ -25,10 +26,14 @@ def render(template, name, **values):
         keep_trailing_newline=True,
     )
     environment.filters["numbers"] = numbers
-    scope = f"{identifier(name)}_int8"
-    macro = scope.upper()
+    scope = c_name(name)
     found = environment.get_template(template)
-    return found.render(name=name, scope=scope, macro=macro, **values)
+    return found.render(name=name, scope=scope, macro=scope.upper(), **values)
+
+
+def c_name(name):
+    """Return with what the C names of a run begin, such as ``mnist_cnn_int8``."""
+    return f"{identifier(name)}_int8"
 
 
 def identifier(name):

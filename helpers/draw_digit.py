@@ -42,7 +42,7 @@ def pad(name, files):
     sha256 = hashlib.sha256(files[f"{name}_int8.tflite"]).hexdigest()
     data = {
         "module": base64.b64encode(module).decode(),
-        "function": f"{c_templates.identifier(name)}_int8_classify",
+        "function": f"{c_templates.c_name(name)}_classify",
         "source": f"{name}_int8_inference.c",
         "sha256": sha256[:8],  # a board with the sketch greets with it
         "scale": logits.scale,

@@ -65,7 +65,7 @@ def emulate(name, files, images_i8, processor, ram_bytes=2048):
         "-Os",
         "-ffreestanding",
         "-ffunction-sections",
-        f"-Wl,--gc-sections,-e,{_prefix(name)}_classify",
+        f"-Wl,--gc-sections,-e,{c_templates.c_name(name)}_classify",
         "-T",
         c_templates.FOLDER / "cortex_m.ld",
     ]
@@ -94,7 +94,7 @@ def run_here(name, files, images_i8):
         "-O2",
         "-include",
         f"{name}_int8_inference.h",
-        f"-DCLASSIFY={_prefix(name)}_classify",
+        f"-DCLASSIFY={c_templates.c_name(name)}_classify",
         f"-DIMAGE_BYTES={IMAGE_BYTES}",
         f"-DLOGITS={LOGITS}",
         c_templates.FOLDER / "run_images.c",
@@ -123,15 +123,10 @@ def webassembly(name, files):
     options = ["-target", "wasm32-freestanding", "-O2", "-Wl,--no-entry,--strip-all"]
     options.append("-Wl,--export=__heap_base")
     for function in ("classify", "begin", "row", "best", "margin"):
-        options.append(f"-Wl,--export={_prefix(name)}_{function}")
+        options.append(f"-Wl,--export={c_templates.c_name(name)}_{function}")
     with _folder() as folder:
         _compile(files, options, folder, "program.wasm")
         return (folder / "program.wasm").read_bytes()
-
-
-def _prefix(name):
-    """Return with what the names of a run's C functions begin."""
-    return f"{c_templates.identifier(name)}_int8"
 
 
 def _compile(files, options, folder, output):

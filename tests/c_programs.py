@@ -96,7 +96,7 @@ def call(folder, command, given=b""):
 def run(folder, files, images_i8, compiler, name=NAME):
     """Compile the plain C with a command and return its logits of images."""
     write(files, folder)
-    function = f"{c_templates.identifier(name)}_int8_classify"
+    function = f"{c_templates.c_name(name)}_classify"
     command = [*compiler, "-I.", "-include", f"{name}_int8_inference.h"]
     command += [f"-DCLASSIFY={function}", "-DIMAGE_BYTES=784", "-DLOGITS=10"]
     command += [path for path in files if path.endswith(".c") and "/" not in path]

@@ -9,7 +9,7 @@ import pytest
 from c_programs import C99, CPP17, NAME, STRICT
 
 from conftest import need
-from helpers import c_files
+from helpers import c_files, c_templates
 from helpers.files import TutorialError
 
 # Compares the engine's multiplication with the formula written out in 64 bits, case by
@@ -278,7 +278,7 @@ def test_network_with_more_than_one_answer_is_refused():
 
 
 def test_engine_needs_stdint_alone():
-    for path in c_files.ENGINE:
+    for path in c_templates.ENGINE:
         text = c_programs.plain_c(c_programs.random_network(4))[path].decode()
         included = re.findall(r"#include (\S+)", text)
         assert set(included) <= {"<stdint.h>", "<avr/pgmspace.h>", '"cnn_int8.h"'}

@@ -108,7 +108,7 @@ def _compiled(run, processor, compiler, optimize):
     """Return the `emulator.Program` that a compiler makes of a run's published C."""
     if compiler.underscore:
         processor = processor.replace("-", "_")
-    function = f"{c_templates.identifier(run.name)}_int8_classify"
+    function = f"{c_templates.c_name(run.name)}_classify"
     numbers = f"{run.name}_int8_inference"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
