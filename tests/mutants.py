@@ -13,7 +13,7 @@ The repository is copied into a temporary folder, and only the copy is changed. 
 the tests run there on the code as it is, then for each mutant those that should notice
 it. The table of all mutants goes to the standard output, all else to the standard
 error. Exit status: 0 if each mutant is killed or lives for a reason that the table
-gives, 1 if not, 2 if a test fails on the code as it is.
+gives, else 1.
 """
 
 import argparse
@@ -303,34 +303,37 @@ def all_mutants():
     return mutants_table.MUTANTS + numbers
 
 
-def run(mutants, folder):
+def run(mutants, folder, trusted=False):
     """Return the `Result` of each mutant, tried out in a copy of the repository.
 
-    SystemExit with 2 if one of their tests fails before anything is changed.
+    A test that fails on the code as it is can kill nothing: a mutant with such a test
+    has a problem. If the code is `trusted`, that is not tried.
     """
+    broken = [] if trusted else failures_without_mutants(mutants, folder)
+    results = []
+    for number, mutant in enumerate(mutants, start=1):
+        started = time.monotonic()
+        failed = [name for name in broken if name.startswith(mutant.tests)]
+        if failed:
+            result = Result(mutant, "", f"{failed[0]} fails on the code as it is")
+        else:
+            result = try_out(mutant, folder)
+        results.append(result)
+        seconds = time.monotonic() - started
+        place = f"{number} of {len(mutants)}"
+        tell(f"{place}, {seconds:.0f} s: {mutant.name}: {verdict(result)}")
+    return results
+
+
+def failures_without_mutants(mutants, folder):
+    """Return the names of the tests of mutants that fail on the code as it is."""
     tests = []
     for mutant in mutants:
         for test in mutant.tests:
             if test not in tests:
                 tests.append(test)
     tell(f"{len(tests)} files or tests run on the code as it is ...")
-    try:
-        failed = failures(folder, tests, stop=False)
-    except ValueError as error:
-        failed = [str(error)]
-    if failed:
-        tell("These fail on the code as it is, so they can kill nothing:")
-        tell("\n".join(failed))
-        raise SystemExit(2)
-    results = []
-    for number, mutant in enumerate(mutants, start=1):
-        started = time.monotonic()
-        result = try_out(mutant, folder)
-        results.append(result)
-        seconds = time.monotonic() - started
-        place = f"{number} of {len(mutants)}"
-        tell(f"{place}, {seconds:.0f} s: {mutant.name}: {verdict(result)}")
-    return results
+    return failures(folder, tests, stop=False)
 
 
 def main(arguments=None):
@@ -345,6 +348,11 @@ def main(arguments=None):
         help="mutants whose name has this text in it; may be given several times",
     )
     parser.add_argument("--list", action="store_true", help="show them and run nothing")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="do not run the tests on the code as it is: they have passed",
+    )
     options = parser.parse_args(arguments)
     mutants = []
     for mutant in all_mutants():
@@ -356,7 +364,8 @@ def main(arguments=None):
             print(f"{mutant.name}\n    {mutant.file}: {difference(mutant)}")
         return 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        results = run(mutants, copy_of_repository(Path(folder)))
+        copy = copy_of_repository(Path(folder))
+        results = run(mutants, copy, options.trust)
     print(table(results))
     for result in results:
         if not result.killer and (result.problem or not result.mutant.reason):

@@ -71,10 +71,11 @@ def test_file_is_as_before_after_a_mutant(folder):
     assert (folder / "areas.py").read_text() == CODE
 
 
-def test_tests_that_fail_without_a_mutant_end_the_command(folder):
+def test_test_that_fails_without_a_mutant_kills_nothing(folder):
     (folder / "areas.py").write_text(CODE.replace("width *", "width +"))
-    with pytest.raises(SystemExit, match="2"):
-        mutants.run([_mutant("SIDES = 4", "SIDES = 3")], folder)
+    [result] = mutants.run([_mutant("SIDES = 4", "SIDES = 3")], folder)
+    assert result.killer == ""
+    assert result.problem.endswith("width_times_height fails on the code as it is")
 
 
 def test_changes_are_those_of_numbers_and_operators_alone():
