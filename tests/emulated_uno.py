@@ -95,7 +95,8 @@ class EmulatedUno:
         """Return the numbers in the next line that begins with `word`, by name."""
         for line in self._process.stdout:
             if line.startswith(word):
-                return {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", line)}
+                found = re.findall(r"(\w+) (\d+)", line)
+                return {name: int(value) for name, value in found}
         raise AssertionError(f"the emulator ended before it wrote {word!r}")
 
 

@@ -739,7 +739,7 @@ NUMBERS = [
     Number(
         "helpers/arduino.py",
         "SKETCH_BYTES",
-        tests_in("arduino", "200_images_on_an_emulated_uno_give_the_logits_of_tflm"),
+        tests_in("arduino", "images_on_an_emulated_uno_give_the_logits_of_tflm"),
     ),
     Number("helpers/board.py", "test", HOST),
     Number(

@@ -4,6 +4,7 @@ import binascii
 import re
 import shutil
 import subprocess
+from pathlib import PurePosixPath
 
 import emulated_uno
 import numpy as np
@@ -25,8 +26,9 @@ def _files(name):
 
 @pytest.mark.parametrize("name", ["mnist_cnn", "mnist-cnn", "n" * 64])
 def test_sketch_folder_has_a_name_that_the_ide_takes(name):
-    folders = {tuple(path.split("/")[:-1]) for path in _files(name)}
-    [(top, folder)] = folders
+    folders = {PurePosixPath(path).parent for path in _files(name)}
+    [only] = folders
+    top, folder = only.parts
     assert top == "arduino"
     assert f"arduino/{folder}/{folder}.ino" in _files(name)
     # arduino.github.io/arduino-cli, "Sketch specification"
@@ -34,15 +36,13 @@ def test_sketch_folder_has_a_name_that_the_ide_takes(name):
 
 
 def test_sketch_folder_holds_only_what_version_1_8_of_the_ide_builds():
-    suffixes = {path.rpartition(".")[2] for path in _files("mnist_cnn")}
-    assert suffixes == {"ino", "c", "h"}
+    suffixes = {PurePosixPath(path).suffix for path in _files("mnist_cnn")}
+    assert suffixes == {".ino", ".c", ".h"}
 
 
 def test_sketch_for_other_models_is_the_same_file():
-    files = _files("mnist_cnn"), _files("other")
-    sketches = [files[0]["arduino/mnist_cnn/mnist_cnn.ino"]]
-    sketches.append(files[1]["arduino/other/other.ino"])
-    assert sketches[0] == sketches[1]
+    sketch = _files("mnist_cnn")["arduino/mnist_cnn/mnist_cnn.ino"]
+    assert _files("other")["arduino/other/other.ino"] == sketch
 
 
 @pytest.mark.tflm
@@ -112,11 +112,12 @@ unsigned long micros();
 
 
 @pytest.mark.tflm
-def test_200_images_on_an_emulated_uno_give_the_logits_of_tflm(
-    uno, sketch, candidate, capsys
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
+    count, uno, sketch, candidate, capsys
 ):
     _, data, _, _, runtime, _ = candidate
-    images = data["test_images"][:200]
+    images = data["test_images"][:count]
     with uno() as running:
         with serial.serial_for_url(running.url, timeout=5) as port:
             reader = board.Board(port, patience=5)

@@ -114,8 +114,8 @@ def test_reply_to_a_row_sent_twice_is_no_reply_to_the_next(pretend):
     replies = _answers(7, range(10), 1)
     replies[4] = replies[4] + replies[4]
     replies[5] = _line("next 5") + replies[5]
-    old = _answers(1, range(10), 1)[-1]
-    url = pretend(_line(GREETING), [*replies[:9], old + replies[9], *replies[10:]])
+    replies[9] = _answers(1, range(10), 1)[-1] + replies[9]  # of an image before
+    url = pretend(_line(GREETING), replies)
     found = board.test(url, "n", SHA256, IMAGES[:1], LABELS[:1] + 7, LOGITS[:1])
     assert found.correct == 1
 

@@ -261,7 +261,9 @@ def _self_test(folder, compiler, *options):
     """Compile all C at the top of a published folder with the self-test, and run it."""
     (folder / "self_test.c").write_text(SELF_TEST)
     command = compiler.split()
-    command += ["-I.", "-o", "program", *STRICT, *options]
+    command += ["-I.", "-o", "program"]
+    command += STRICT
+    command += options
     command += sorted(path.name for path in folder.glob("*.c"))
     _call(folder, command)
     return _call(folder, "./program")

@@ -276,9 +276,9 @@ def test_errors_are_dots_on_their_intervals(ax):
     assert before.get_xdata().tolist() == [10, 1]
     assert after.get_xdata().tolist() == [0.05, 3]  # a logarithmic axis has no 0
     assert before.get_marker() != after.get_marker()
-    first, second = (collection.get_segments() for collection in ax.collections)
-    assert [[place[0] for place in line] for line in first] == [[5, 20], [0.5, 2]]
-    assert second[1][0].tolist() == [2, 1.25]  # a little below the first series
+    first, second = (np.array(lines.get_segments()) for lines in ax.collections)
+    assert first[:, :, 0].tolist() == [[5, 20], [0.5, 2]]
+    assert second[1, 0].tolist() == [2, 1.25]  # a little below the first series
     assert ax.get_xscale() == "log"
     rows = [label.get_text() for label in ax.get_yticklabels()]
     assert rows == ["shifted", "blurred"]

@@ -87,15 +87,17 @@ def test_convolve_any_shape_equals_loops(shape, pool, zero_point, seed):
     multiplier, shift = ia.quantize_multiplier(random.uniform(1e-4, 1e-2, 4))
     sums = np.zeros((2, height - 1, width - 1, 4), int)
     for place in np.ndindex(sums.shape):
-        image, row, column, f = place
+        image, row, column, number = place
         window = images[image, row : row + 2, column : column + 2].astype(int)
-        sums[place] = ((window - zero_point) * weights[f]).sum() + bias[f]
+        sums[place] = ((window - zero_point) * weights[number]).sum() + bias[number]
     bytes_i8 = ia.requantize(sums, multiplier, shift, 3, lowest=3)
     size = sums.shape[1:3]
     if pool:
         size = size[0] // 2, size[1] // 2
         whole = bytes_i8[:, : 2 * size[0], : 2 * size[1]]
-        bytes_i8 = np.max([whole[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], 0)
+        left = np.maximum(whole[:, ::2, ::2], whole[:, 1::2, ::2])
+        right = np.maximum(whole[:, ::2, 1::2], whole[:, 1::2, 1::2])
+        bytes_i8 = np.maximum(left, right)
     layer = ia.Layer(
         weights=weights,
         bias=bias,

@@ -43,7 +43,8 @@ TAGS = {
     "report-figure",  # is shown on the overview of a batch run
     "strip",  # on a phone it scrolls, where other figures shrink
 }
-OTHER_TESTS = [p for p in Path(__file__).parent.glob("*.py") if p != Path(__file__)]
+HERE = Path(__file__)
+OTHER_TESTS = [path for path in HERE.parent.glob("*.py") if path != HERE]
 MACHINE = r"0x[0-9a-f]{9,}|/home/|/tmp/|/work|[A-Z]:\\"  # an address, or a path
 
 

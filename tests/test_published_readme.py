@@ -34,7 +34,8 @@ def text(files):
 
 def _rows(text, heading):
     """Return the rows of the table below a heading, as lists of cells."""
-    section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    _, _, rest = text.partition(f"## {heading}\n")
+    section, _, _ = rest.partition("\n## ")
     rows = re.findall(r"^\| (.*) \|$", section, re.M)
     return [row.split(" | ") for row in rows]
 
@@ -43,8 +44,9 @@ def test_table_of_files_names_each_file_that_is_published(files, text):
     named = set()
     for cell, _ in _rows(text, "The files")[1:]:
         first, *endings = re.findall(r"`([^`]+)`", cell)
+        stem, _, _ = first.rpartition(".")
         named.add(first)
-        named.update(first.rpartition(".")[0] + ending for ending in endings)
+        named.update(stem + ending for ending in endings)
     folders = {path for path in named if path.endswith("/")}
     at_top = {path for path in files if "/" not in path}
     assert named - folders == (at_top - {"README.md"}) | ADDED_BY_PUBLISHING
@@ -78,7 +80,9 @@ def test_symptoms_are_one_table_of_three_cells_a_row(text):
 def test_names_of_functions_and_macros_exist(files, text):
     code = b"".join(content for path, content in files.items() if path[-2:] != "md")
     used = set(re.findall(r"\b(mnist_cnn_int8_\w+|kArenaBytes|\w+Operators)\b", text))
-    used -= {path.partition(".")[0].replace("-", "_") for path in files}
+    for path in files:
+        stem, _, _ = path.partition(".")
+        used.discard(stem.replace("-", "_"))
     assert {"mnist_cnn_int8_classify", "mnist_cnn_int8_row", "kArenaBytes"} <= used
     for name in used:
         assert name.encode() in code

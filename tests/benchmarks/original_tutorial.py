@@ -25,20 +25,8 @@ def main():
     parser.add_argument("--save-model-name", default="mnist_cnn")
     options = parser.parse_args()
 
-    if path := os.environ.get("MNIST_NPZ"):
-        with np.load(path) as file:
-            train_data, train_label = file["x_train"], file["y_train"]
-            test_data, test_label = file["x_test"], file["y_test"]
-    else:
-        train, test = tf.keras.datasets.mnist.load_data()
-        (train_data, train_label), (test_data, test_label) = train, test
-
-    for i in range(3):
-        plt.subplot(1, 3, i + 1)
-        plt.imshow(train_data[i], cmap="gray")
-        plt.xlabel(train_label[i])
-    plt.savefig("show_data_image.png")
-
+    train_data, train_label, test_data, test_label = load()
+    draw(train_data, train_label)
     train_data = np.expand_dims(train_data.astype(np.float32) - 128.0, axis=-1)
     test_data = np.expand_dims(test_data.astype(np.float32) - 128.0, axis=-1)
 
@@ -69,6 +57,24 @@ def main():
     print(f"test loop seconds: {time.perf_counter() - started:.2f}")
     print(f"before quantization: {100 * results[1]:.2f} %")
     print(f"after quantization: {100 * accuracy:.2f} %")
+
+
+def load():
+    path = os.environ.get("MNIST_NPZ")
+    if path:
+        with np.load(path) as file:
+            return file["x_train"], file["y_train"], file["x_test"], file["y_test"]
+    train, test = tf.keras.datasets.mnist.load_data()
+    (train_data, train_label), (test_data, test_label) = train, test
+    return train_data, train_label, test_data, test_label
+
+
+def draw(images, labels):
+    for i in range(3):
+        plt.subplot(1, 3, i + 1)
+        plt.imshow(images[i], cmap="gray")
+        plt.xlabel(labels[i])
+    plt.savefig("show_data_image.png")
 
 
 def build():
