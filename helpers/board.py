@@ -136,21 +136,20 @@ class Board:
             reply = self._reply(row)
             if isinstance(reply, Answer):
                 return reply
-            if reply is None or reply <= row:
-                failures += 1
-            else:
+            if reply > row:
                 failures = 0
-            if reply is not None and reply < row:
+            else:
+                failures += 1
+            if reply < row:
                 restarts += 1
-            if reply is not None:
-                row = reply
+            row = reply
         raise serial.SerialTimeoutException(f"it did not confirm row {row}")
 
     def _reply(self, row):
         """Return the reply to `row`: an `Answer`, or which row to send next.
 
-        None if nothing comes, or something damaged. What does not belong to `row` is
-        the reply to a row that was sent twice, and is ignored.
+        That is `row` again if nothing comes, or something damaged. What does not belong
+        to `row` is the reply to a row that was sent twice, and is ignored.
         """
         deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
@@ -159,7 +158,7 @@ class Board:
                 continue  # the end of a line, sent twice
             text = _checked(line)
             if text is None:
-                return None
+                return row
             again = _AGAIN.fullmatch(text)
             if again:
                 return int(again[1])
@@ -170,7 +169,7 @@ class Board:
             if answer and row == 27:
                 logits = [int(value) for value in answer[2].split()]
                 return Answer(int(answer[1]), logits, int(answer[3]))
-        return None
+        return row
 
 
 def _row_line(row, pixels_i8):

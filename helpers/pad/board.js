@@ -105,23 +105,23 @@ class Board {
     while (failures < MOST_FAILURES && restarts < MOST_FAILURES) {
       await this.send(rowLine(row, image_i8.slice(28 * row, 28 * row + 28)));
       const reply = await this.reply(row);
-      if (reply !== null && reply.answer) return reply.answer;
-      failures = reply !== null && reply.next > row ? 0 : failures + 1;
-      if (reply !== null && reply.next < row) restarts += 1;
-      if (reply !== null) row = reply.next;
+      if (reply.answer) return reply.answer;
+      failures = reply.next > row ? 0 : failures + 1;
+      if (reply.next < row) restarts += 1;
+      row = reply.next;
     }
     throw new BoardError("The board has stopped answering: press its reset button.");
   }
 
-  // Resolves to the reply to `row`: { answer }, or { next }, the row to send next; to null
-  // if nothing comes, or something damaged. Replies to earlier rows are ignored.
+  // Resolves to the reply to `row`: { answer }, or { next }, the row to send next. That is
+  // `row` again if nothing comes, or something damaged. Replies to earlier rows are ignored.
   async reply(row) {
     const end = Date.now() + PATIENCE;
     while (Date.now() < end) {
       const line = await this.line();
       if (line !== null && line.trim() === "") continue; // an end of line, sent twice
       const text = checked(line);
-      if (text === null) return null;
+      if (text === null) return { next: row };
       const again = AGAIN.exec(text);
       if (again !== null) return { next: Number(again[1]) };
       const confirmed = NEXT.exec(text);
@@ -135,7 +135,7 @@ class Board {
         return { answer: { digit: Number(answer[1]), logits, microseconds } };
       }
     }
-    return null;
+    return { next: row };
   }
 }
 
