@@ -29,6 +29,8 @@ CHANCE = tests_in(
 ENGINE = tests_in("c_engine")
 OVERFLOW = tests_in(
     "c_engine",
+    "network_whose_products_could_overflow_is_refused",
+    "network_whose_accumulators_fit_to_the_last_bit_is_accepted",
     "network_whose_accumulator_could_overflow_is_refused",
     "network_whose_shifted_accumulator_could_overflow_is_refused",
     "engine_on_random_networks_gives_the_integers_of_numpy",
@@ -779,6 +781,13 @@ NUMBERS = [
     Number("helpers/figures.py", "draw_rounding", FIGURES),
     Number("helpers/figures.py", "draw_errors", FIGURES),
     Number("helpers/figures.py", "draw_confusion", FIGURES),
+    Number("helpers/figures.py", "draw_values", FIGURES),
+    Number("helpers/figures.py", "draw_descent", FIGURES),
+    Number("helpers/figures.py", "draw_history", FIGURES),
+    Number("helpers/figures.py", "draw_line_fit", FIGURES),
+    Number("helpers/figures.py", "draw_activations", FIGURES),
+    Number("helpers/figures.py", "draw_filters", FIGURES),
+    Number("helpers/figures.py", "mark", FIGURES),
     Number("helpers/photograph.py", "_scaled", PREPARATION),
     Number("helpers/photograph.py", "box_average", PREPARATION),
     Number("helpers/photograph.py", "prepare", PREPARATION),

@@ -248,6 +248,29 @@ def test_network_whose_products_reach_the_limit_is_refused():
     )
 
 
+def _with_largest_sum(layer, largest):
+    """Return a layer whose accumulators can reach `largest`, and not more."""
+    weights = layer.weights.reshape(len(layer.bias), -1).astype(int)
+    products = 128 * np.abs(weights).sum(axis=1)
+    of_zero_point = layer.input_zero_point * weights.sum(axis=1)
+    bias = largest - products + of_zero_point
+    return replace(layer, bias=bias, shift=np.zeros(len(bias), int))
+
+
+def test_network_whose_products_could_overflow_is_refused():
+    # The bias alone fits, by far.
+    _refused(
+        lambda layer: _with_largest_sum(layer, 2**31 - 128),
+        r"An accumulator of layer 1 can reach 2,147,483,520, but plain C has 32 bits",
+    )
+
+
+def test_network_whose_accumulators_fit_to_the_last_bit_is_accepted():
+    first, *others = c_programs.random_network(4)
+    layers = [_with_largest_sum(first, 2**31 - 129), *others]
+    assert c_files.plain_c_files(NAME, layers)
+
+
 def test_network_whose_shifted_accumulator_could_overflow_is_refused():
     _refused(
         lambda layer: replace(layer, shift=np.full(8, 20)),
