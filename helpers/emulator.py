@@ -78,7 +78,7 @@ def read_elf(content):
     return Program(bytes(flash), static_bytes, entry & ~1)
 
 
-class Board:
+class Microcontroller:
     """A processor with flash and a little RAM, in which a program lies.
 
     RAM holds, from its start, the program's variables, an image, and the logits; from
@@ -187,11 +187,11 @@ def main():
     try:
         program = read_elf((folder / "program.elf").read_bytes())
         # A processor that has counted stays slow, so another one runs the images.
-        counting = Board(program, processor, ram_bytes)
+        counting = Microcontroller(program, processor, ram_bytes)
         instructions = counting.count_instructions(images[0])
-        board = Board(program, processor, ram_bytes)
+        chip = Microcontroller(program, processor, ram_bytes)
         for number, image in enumerate(images):
-            logits[number] = board.classify(image)
+            logits[number] = chip.classify(image)
     except EmulatorError as error:
         print(json.dumps({"error": str(error)}))
         return
@@ -199,7 +199,7 @@ def main():
     figures = {
         "flash_bytes": len(program.flash),
         "static_bytes": program.static_bytes,
-        "stack_bytes": board.stack_bytes(),
+        "stack_bytes": chip.stack_bytes(),
         "instructions": instructions,
     }
     print(json.dumps(figures))

@@ -182,7 +182,7 @@ MUTANTS = [
     Mutant(
         name="stack of a processor is zero",
         file="helpers/emulator.py",
-        old='"stack_bytes": board.stack_bytes(),',
+        old='"stack_bytes": chip.stack_bytes(),',
         new='"stack_bytes": 0,',
         tests=EMULATOR,
     ),
@@ -750,7 +750,7 @@ NUMBERS = [
         tests_in("board", "port_is_opened_at_the_speed_of_the_sketch"),
     ),
     Number("helpers/emulator.py", "instructions_in", EMULATOR),
-    Number("helpers/emulator.py", "Board", EMULATOR, count=3),
+    Number("helpers/emulator.py", "Microcontroller", EMULATOR, count=3),
     Number("helpers/processors.py", "ProcessorRun", MEMORY),
     Number("helpers/camera.py", "EFFECTS", CAMERA, count=3),
     Number("helpers/camera.py", "light_unevenly", CAMERA, count=2),

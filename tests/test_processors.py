@@ -366,6 +366,6 @@ def test_unicorn_counts_as_many_instructions_as_qemu(network, tmp_path):
     command += ["-T", c_templates.FOLDER / "cortex_m.ld"]
     c_programs.call(tmp_path, command)
     program = emulator.read_elf((tmp_path / "function.elf").read_bytes())
-    board = emulator.Board(program, "cortex-m3", 2048)
-    by_unicorn = board.count_instructions(images[0])
+    chip = emulator.Microcontroller(program, "cortex-m3", 2048)
+    by_unicorn = chip.count_instructions(images[0])
     assert abs(by_unicorn - by_qemu.instructions) <= 100  # its clock has steps of 42

@@ -85,10 +85,10 @@ def _row(run, images_i8, processor, compiler, optimize):
     layers = integer_arithmetic.layers(model)
     expected = integer_arithmetic.run(layers, images_i8)[-1].reshape(-1, 10)
     program = _compiled(run, processor, compiler, optimize)
-    counting = emulator.Board(program, processor, RAM)
+    counting = emulator.Microcontroller(program, processor, RAM)
     instructions = counting.count_instructions(images_i8[0])
-    board = emulator.Board(program, processor, RAM)
-    found = np.array([board.classify(image) for image in images_i8])
+    chip = emulator.Microcontroller(program, processor, RAM)
+    found = np.array([chip.classify(image) for image in images_i8])
     static = program.static_bytes
     cells = [
         run.name,
@@ -97,7 +97,7 @@ def _row(run, images_i8, processor, compiler, optimize):
         f"{len(program.flash):,}",
         f"{static:,}",
         f"{static + emulator.IMAGE_BYTES:,}",
-        f"{board.stack_bytes():,}",
+        f"{chip.stack_bytes():,}",
         f"{instructions / 1e6:.3f} M",
         f"{np.count_nonzero(found != expected):,} of {found.size:,}",
     ]
