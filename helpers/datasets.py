@@ -90,11 +90,14 @@ def _mnist():
         if not path.exists():
             _download(path)
         if _sha256(path) == FILE_SHA256:
+            # Keras looks elsewhere, and downloads again, if it may not write there.
             keras_reads_it = name == "mnist.npz" and os.access(folder.parent, os.W_OK)
             return "mnist" if keras_reads_it else str(path)
         if _holds_mnist(path):
             return str(path)
-    raise ValueError(f"mnist.npz and {name} in {folder} hold something else")
+    raise ValueError(
+        f"mnist.npz and mnist_complete.npz in {folder} hold something else"
+    )
 
 
 def _keras_datasets():

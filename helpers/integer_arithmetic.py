@@ -169,6 +169,7 @@ def requantize(accumulators, multiplier, shift, zero_point, lowest=-128):
     product = (np.asarray(accumulators, np.int64) << left) * multiplier
     high = (product + 2**30) >> 31
     half = (np.int64(1) << right) >> 1
+    # >> rounds down, so halves of negative numbers need one less to go away from zero.
     scaled = (high + half - ((high < 0) & (right > 0))) >> right
     return np.clip(scaled + zero_point, lowest, 127).astype(np.int8)
 
