@@ -151,25 +151,14 @@ def check_calibration_set(calibration_set, converter, data):
     `converter` is the one of the notebook, which stays as it is, and `data` the arrays
     of notebook 2. What the learner chooses is compared with the first 100 images.
     """
-    from helpers import quantization, tflite
-
     images_i8 = data["train_images"][:2000]
-    judged_i8 = data["train_images"][-500:]
-    labels = data["train_labels"][-500:]
     scale = np.float32(data["pixel_scale"])
-
-    def converted(images):
-        model_bytes = quantization.convert_with(converter, images.astype(np.float32))
-        return tflite.LiteRT(model_bytes)
-
-    def share_read(model):
-        return np.mean(model.run(judged_i8).argmax(axis=1) == labels)
 
     def judge(chosen, case):
         if chosen.shape[1:] != (28, 28, 1) or not len(chosen):
             return f"It returns {_kind(chosen)}, but (N, 28, 28, 1) is expected."
-        model = converted(chosen[:500])
-        share = share_read(model)
+        model = _calibrated(converter, chosen[:500])
+        share = _share_read(model, data)
         found = f"The model made with it reads {share:.0%} of 500 training images"
         # One step of the input is a pixel, or less if no image has both ends.
         full = 1 / scale
@@ -180,13 +169,27 @@ def check_calibration_set(calibration_set, converter, data):
                 f"{found}; its input scale is {step:.4g}, not {used:.4g}: scale as for "
                 "training, all values from paper to ink."
             )
-        good = share_read(converted(images_i8[:100] / scale))
+        good = _share_read(_calibrated(converter, images_i8[:100] / scale), data)
         if share < good - 0.1:
             return f"{found}, not {good:.0%}: show it what digits produce."
         return ""
 
     case = Case("the training images", (images_i8, scale), right=[])
     _check(calibration_set, case, judge=judge)
+
+
+def _calibrated(converter, images):
+    """Return the model, on LiteRT, that a converter makes with calibration images."""
+    from helpers import quantization, tflite
+
+    model_bytes = quantization.convert_with(converter, images.astype(np.float32))
+    return tflite.LiteRT(model_bytes)
+
+
+def _share_read(model, data):
+    """Return which share of the last 500 training images a model reads correctly."""
+    answers = model.run(data["train_images"][-500:]).argmax(axis=1)
+    return np.mean(answers == data["train_labels"][-500:])
 
 
 def check_weakest_digit(weakest_digit, labels, predictions):

@@ -16,7 +16,7 @@ from helpers.files import TutorialError, quiet
 
 KIB = 1024  # bytes
 _ARENA = 1024 * KIB  # more than any model of this series needs
-_HEADROOM = 1.2  # a fifth more than TFLM's reference kernels use
+_HEADROOM = 0.2  # of what TFLM's reference kernels use: other kernels may use more
 _BOOKKEEPING = 4 * KIB  # at least what TFLM keeps of tensors and operators
 
 
@@ -320,6 +320,6 @@ def arena(runtime):
         rule = f"{used:,} bytes, estimated from the sizes of the tensors"
     return Arena(
         used=used,
-        recommended=math.ceil(_HEADROOM * used / KIB) * KIB,
-        rule=f"{rule}, plus a fifth for other kernels, in whole KiB.",
+        recommended=math.ceil((1 + _HEADROOM) * used / KIB) * KIB,
+        rule=f"{rule}, plus {100 * _HEADROOM:.0f} % for other kernels, in whole KiB.",
     )

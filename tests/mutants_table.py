@@ -420,8 +420,8 @@ MUTANTS = [
     Mutant(
         name="arena without headroom",
         file="helpers/tflite.py",
-        old="_HEADROOM = 1.2 ",
-        new="_HEADROOM = 1.0 ",
+        old="_HEADROOM = 0.2 ",
+        new="_HEADROOM = 0.0 ",
         tests=ARENA,
     ),
     # The gate.
@@ -481,8 +481,8 @@ MUTANTS = [
     Mutant(
         name="a calibration checker that finds nothing bad",
         file="helpers/exercises.py",
-        old="        model = converted(chosen[:500])\n",
-        new='        return ""\n        model = converted(chosen[:500])\n',
+        old="        model = _calibrated(converter, chosen[:500])\n",
+        new='        return ""\n        model = _calibrated(converter, chosen[:500])\n',
         tests=tests_in("exercises", "checker_wrong_answer_says_what_is_wrong"),
     ),
     Mutant(

@@ -100,7 +100,7 @@ def test_arena_recommended_works_and_less_than_used_does_not(models, network):
 def test_arena_estimate_is_near_what_tflm_uses(models, network):
     used = tflite.arena(tflite.TFLM(models(network))).used
     estimate = tflite.arena(tflite.LiteRT(models(network)))
-    assert used <= estimate.used <= 1.5 * used
+    assert used <= estimate.used <= 1.6 * used
     assert "estimated" in estimate.rule
 
 
@@ -121,7 +121,7 @@ def test_arena_recommended_is_a_fifth_more_in_whole_kib(used, kib):
     arena = tflite.arena(UsesBytes(used))
     assert arena.recommended == kib * 1024
     assert arena.rule.startswith(f"{used:,} bytes in use with TensorFlow Lite Micro")
-    assert "plus a fifth" in arena.rule
+    assert "plus 20 % for other kernels" in arena.rule
 
 
 @pytest.mark.parametrize("identifier", [b"TFL2", b"TFL4", b"ABCD"])
