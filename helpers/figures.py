@@ -273,7 +273,13 @@ def draw_descent(ax, loss, x, y, path):
     ax.plot(weights, [loss(w, x, y) for w in weights], color=GREY)
     losses = [loss(w, x, y) for w in path]
     ax.plot(path, losses, "-o", color=ORANGE, linewidth=1, markersize=5)
-    ax.annotate("start", (path[0], losses[0]), (6, 6), textcoords="offset points")
+    ax.annotate(
+        "start",
+        (path[0], losses[0]),
+        (6, 6),
+        textcoords="offset points",
+        bbox={"boxstyle": "square,pad=0.1", "color": "white"},  # a step may cross it
+    )
     ax.set(xlabel="weight", ylabel="loss")
     return ax
 
@@ -353,17 +359,20 @@ def draw_errors(ax, effects, series):
 
     `series` has for each label one triple an effect: the share of wrong answers and the
     ends of its confidence interval, in percent. The axis is logarithmic, and what is
-    below 0.05 % stands at its left end.
+    below 0.05 % is drawn there.
     """
     looks = [(BLUE, "o"), (PURPLE, "s"), (ORANGE, "^")]
+    lowest = 100.0
     for number, (label, rates) in enumerate(series.items()):
         color, marker = looks[number]
         shares, lows, highs = np.maximum(np.transpose(rates), 0.05)
         rows = np.arange(len(effects)) + 0.25 * number
         ax.hlines(rows, lows, highs, color=color)
-        ax.plot(shares, rows, marker, color=color, label=label)
-    ticks = [0.1, 0.3, 1, 3, 10, 30, 100]
-    ax.set(xscale="log", xlim=(0.05, 100), xlabel="wrong answers (%)")
+        ax.plot(shares, rows, marker, color=color, label=label, clip_on=False)
+        lowest = min(lowest, lows.min())
+    left_end = 0.8 * lowest
+    ticks = [tick for tick in [0.1, 0.3, 1, 3, 10, 30, 100] if tick > left_end]
+    ax.set(xscale="log", xlim=(left_end, 100), xlabel="wrong answers (%)")
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_yticks(np.arange(len(effects)) + 0.25, effects)
     ax.grid(axis="x", color=GREY, alpha=0.3)

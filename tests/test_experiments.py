@@ -239,6 +239,19 @@ def test_bad_calibration_ruins_the_model_without_an_error(quantized):
     assert twice < 30
     scales = [float(row[2]) for row in page["rows"]]
     assert scales == pytest.approx([1 / 128, 1 / 128, 1, 1 / 128**2], rel=0.02)
+    # The digit 1 alone: the range of the logits is about half as wide.
+    usual = logits_scale(page["candidate"])
+    narrow = logits_scale(page["models"]["only the digit 1"])
+    assert 0.35 < narrow / usual < 0.75
+    # Divided twice: most images get the same answer.
+    scores = tflite.LiteRT(page["models"]["divided twice"]).run(page["judged_i8"])
+    assert np.bincount(scores.argmax(axis=1)).max() > 500
+
+
+def logits_scale(model_bytes):
+    """Return the scale of a model's logits: what its softmax gets."""
+    model = tflite.read(model_bytes)
+    return model.tensors[model.operators[-1].inputs[0]].scale
 
 
 def test_stored_calibrations_are_as_bad_as_the_page_says():
@@ -443,6 +456,13 @@ def test_camera_series_are_the_counts_of_each_network():
     assert shares["int8 model"] == pytest.approx([10, 20])
     assert shares["one epoch, varied"] == pytest.approx([20, 30])
     assert shares["one epoch, not varied"] == pytest.approx([40, 60])
+
+
+def test_lost_and_gained_images_make_up_the_change():
+    [before, after] = re.findall(r"([\d,]+) of", stored(6, "before-and-after"))[:2]
+    lost, gained = re.findall(r"[\d,]+", stored(6, "lost-and-gained"))
+    counts = [int(text.replace(",", "")) for text in [before, after, lost, gained]]
+    assert counts[0] - counts[1] == counts[2] - counts[3]
 
 
 def test_stored_errors_on_shifted_digits_halve_with_varied_images():
