@@ -280,6 +280,7 @@ def test_errors_are_dots_on_their_intervals(ax):
     assert first[:, :, 0].tolist() == [[5, 20], [0.5, 2]]
     assert second[1, 0].tolist() == [2, 1.25]  # a little below the first series
     assert ax.get_xscale() == "log"
+    assert 0.03 < ax.get_xlim()[0] < 0.05  # it begins where the lowest interval does
     rows = [label.get_text() for label in ax.get_yticklabels()]
     assert rows == ["shifted", "blurred"]
 
