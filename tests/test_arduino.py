@@ -111,6 +111,14 @@ unsigned long micros();
 """
 
 
+def _answers(running, images, patience=5):
+    """Return what an `EmulatedUno` answers for images, after its greeting."""
+    with serial.serial_for_url(running.url, timeout=patience) as port:
+        reader = board.Board(port, patience)
+        assert reader.greeting().passed
+        return [reader.read(image) for image in images]
+
+
 @pytest.mark.tflm
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow)])
 def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
@@ -119,10 +127,7 @@ def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
     _, data, _, _, runtime, _ = candidate
     images = data["test_images"][:count]
     with uno() as running:
-        with serial.serial_for_url(running.url, timeout=5) as port:
-            reader = board.Board(port, patience=5)
-            assert reader.greeting().passed
-            answers = [reader.read(image) for image in images]
+        answers = _answers(running, images)
         stack = running.seen()["stack"]
     logits = np.array([answer.logits for answer in answers])
     digits = [answer.digit for answer in answers]
@@ -164,10 +169,7 @@ def test_compact_on_an_emulated_uno_gives_the_logits_of_tflm_in_a_second(
     build, model_bytes = compact_sketch
     images = sample["test_images"][:10]
     with uno(build=build) as running:
-        with serial.serial_for_url(running.url, timeout=5) as port:
-            reader = board.Board(port, patience=5)
-            assert reader.greeting().passed
-            answers = [reader.read(image) for image in images]
+        answers = _answers(running, images)
         stack = running.seen()["stack"]
     logits = np.array([answer.logits for answer in answers])
     milliseconds = [answer.microseconds / 1000 for answer in answers]
@@ -190,11 +192,9 @@ def test_bytes_lost_doubled_and_changed_cost_no_right_logit(
     _, data, _, _, runtime, _ = candidate
     images = data["test_images"][:8]
     with uno(faults, seed) as running:
-        with serial.serial_for_url(running.url, timeout=0.5) as port:
-            reader = board.Board(port, patience=0.5)
-            assert reader.greeting().passed
-            logits = [reader.read(image).logits for image in images]
+        answers = _answers(running, images, patience=0.5)
         seen = running.seen()
+    logits = [answer.logits for answer in answers]
     assert np.array_equal(logits, tflm_logits(runtime, images))
     assert min(seen["dropped"], seen["doubled"], seen["changed"]) >= 10
 
