@@ -97,6 +97,7 @@ made = {
 run.publish(made)
 """
 NOTEBOOKS = NOTEBOOKS.replace("NAME ", NAME).replace("SEED ", SEED)
+# By notebook: its cells, with lines of three dashes between them.
 CELLS = dict(part.split("\n", 1) for part in NOTEBOOKS.split("=== ")[1:])
 
 
@@ -135,10 +136,10 @@ def published(run_folder):
     return files
 
 
-def write(folder):
-    """Write the six notebooks into `folder`."""
+def write(folder, notebooks):
+    """Write notebooks into `folder`; each is given as `CELLS` has it."""
     folder.mkdir(parents=True)
-    for stem, text in CELLS.items():
+    for stem, text in notebooks.items():
         parameters, *sources = text.split("---\n")
         imports = (
             "import json, os, sys, time\nimport numpy as np\n"
@@ -162,7 +163,7 @@ class House:
     to start its own Python.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, notebooks=CELLS):
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self.run = self.artifacts / "mnist_cnn"
@@ -172,7 +173,7 @@ class House:
             "PYTHONPATH": str(REPOSITORY),
             "JUPYTER_PATH": str(folder / "jupyter"),
         }
-        write(folder / "notebooks")
+        write(folder / "notebooks", notebooks)
         # An optional library of jsonschema that takes a second to load.
         (folder / "rfc3987_syntax.py").write_text("raise ImportError")
         registered = folder / "jupyter" / "kernels" / "python3"
