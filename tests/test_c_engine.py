@@ -221,33 +221,6 @@ def test_network_whose_accumulator_could_overflow_is_refused():
     )
 
 
-def _layer_that_reaches(layer, largest):
-    # A byte is -128 at least, so a weight of -10 adds up to 1,280 to the bias.
-    weights = np.zeros_like(layer.weights)
-    weights[:, 0, 0, 0] = -10
-    filters = len(weights)
-    return replace(
-        layer,
-        weights=weights,
-        bias=np.full(filters, largest - 128 * 10),
-        shift=np.zeros(filters, int),
-        input_zero_point=0,
-    )
-
-
-def test_network_whose_accumulator_stays_128_below_the_limit_is_written():
-    first, *rest = c_programs.random_network(4)
-    layers = [_layer_that_reaches(first, 2**31 - 129), *rest]
-    assert c_files.plain_c_files(NAME, layers)
-
-
-def test_network_whose_products_reach_the_limit_is_refused():
-    _refused(
-        lambda layer: _layer_that_reaches(layer, 2**31 - 128),
-        r"An accumulator of layer 1 can reach 2,147,483,520, but plain C has 32 bits",
-    )
-
-
 def _with_largest_sum(layer, largest):
     """Return a layer whose accumulators can reach `largest`, and not more."""
     weights = layer.weights.reshape(len(layer.bias), -1).astype(int)
