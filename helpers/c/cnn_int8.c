@@ -133,21 +133,22 @@ void cnn_int8_begin(const CnnInt8Network* network) {
 int cnn_int8_row(const CnnInt8Network* network, const int8_t* row, int8_t* logits) {
   CnnInt8Layer copy;
   const CnnInt8Layer* layer = get_layer(network, 0, &copy);
-  uint8_t* kept_rows = network->kept_rows;
+  uint8_t* const kept_rows = network->kept_rows;
   copy_bytes(layer->kept + kept_rows[0] * layer->row_bytes, row, layer->row_bytes);
-  for (uint8_t number = 0; number < network->layer_count; ++number, ++kept_rows) {
+  for (uint8_t number = 0; number < network->layer_count; ++number) {
     layer = get_layer(network, number, &copy);
-    kept_rows[0] = (uint8_t)(kept_rows[0] + 1);
-    if (kept_rows[0] < layer->rows + layer->pool - 1) return 0;
+    kept_rows[number] = (uint8_t)(kept_rows[number] + 1);
+    if (kept_rows[number] < layer->rows + layer->pool - 1) return 0;
     if (number + 1 < network->layer_count) {
-      compute_row(layer, layer->next_kept + kept_rows[1] * layer->output_bytes);
+      compute_row(layer,
+                  layer->next_kept + kept_rows[number + 1] * layer->output_bytes);
     } else {
       compute_row(layer, logits);
     }
     // Drop the rows that no later window needs.
-    kept_rows[0] = (uint8_t)(layer->rows - 1);
+    kept_rows[number] = (uint8_t)(layer->rows - 1);
     copy_bytes(layer->kept, layer->kept + layer->pool * layer->row_bytes,
-               (int16_t)(kept_rows[0] * layer->row_bytes));
+               (int16_t)(kept_rows[number] * layer->row_bytes));
   }
   return 1;
 }
