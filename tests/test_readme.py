@@ -26,17 +26,17 @@ def printed():
 
 def test_accuracy_is_that_of_the_stored_notebook(printed):
     found = re.search(r"Micro .*: ([\d,]+) of 10,000 correct \((\S+) %\)", printed)
-    assert f"**{found[2]} %** | of MNIST's 10,000 test images" in README
+    assert f"**{found[2]} %** of MNIST's 10,000 test images" in README
 
 
 def test_size_of_the_model_is_that_of_the_stored_notebook(printed):
     [size] = re.findall(r"int8, ([\d,]+) bytes\.", printed)
-    assert f"**{size} bytes** | is the size of the model" in README
+    assert f"**{size} bytes** is the size of the model" in README
 
 
 def test_ram_is_that_of_the_stored_notebook(printed):
     row = re.search(r"cortex-m3 \| [\d,]+ \| ([\d,]+)", printed)
-    assert f"**{row[1]} bytes** | of RAM are enough" in README
+    assert f"**{row[1]} bytes** of RAM are enough" in README
 
 
 def test_command_of_ci_is_the_test_command_of_the_readme():
