@@ -49,6 +49,7 @@ SENTENCES = tests_in("report", "rate_has_as_many_digits_as_the_images_support")
 SENTENCES += tests_in("report", "change_is_told_in_percentage_points")
 SENTENCES += tests_in("report", "summary_has_the_numbers_of_the_report")
 REPORT = tests_in("report", "report_of_a_candidate_has_its_numbers")
+REPORT += tests_in("report", "report_of_a_candidate_has_the_arena_of_its_runtime")
 GOLDEN_CHOICE = tests_in("gate", "golden_image_has_the_smallest_margin_above_20")
 GOLDEN_CHOICE += tests_in(
     "gate", "golden_image_without_a_margin_above_20_has_the_largest"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stand_ins
 
-from helpers import gate, report, runs
+from helpers import gate, report, runs, tflite
 from helpers.files import TutorialError
 
 RESULTS = [report.NotebookResult(stem, "done", 1.25) for stem in runs.STEPS]
@@ -141,6 +141,15 @@ def test_report_of_a_candidate_has_its_numbers(candidate):
     assert made.parameters == run.history()
     # All of it is of the declared types, which JSON keeps.
     assert report.Report.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_report_of_a_candidate_has_the_arena_of_its_runtime(candidate):
+    model = report.make(*candidate, [], []).model
+    arena = tflite.arena(candidate[4])
+    assert arena.used < arena.recommended  # else the two could be swapped
+    assert model.arena_used == arena.used
+    assert model.arena_recommended == arena.recommended
+    assert model.arena_rule == arena.rule
 
 
 # Sentences
