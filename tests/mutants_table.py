@@ -643,7 +643,7 @@ MUTANTS = [
         file="helpers/c/arduino/read_digit.ino",
         old="const uint8_t ROWS = 28; ",
         new="const uint8_t ROWS = 27; ",
-        tests=CONVERSATION,
+        tests=tests_in("board", "emulated_uno_reads_images_as_tflm_does"),
     ),
     Mutant(
         name="sketch never gives up a line",
