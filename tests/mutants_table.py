@@ -204,8 +204,8 @@ MUTANTS = [
     Mutant(
         name="flash and RAM of the network swapped",
         file="helpers/memory.py",
-        old="19_028, 2_023",
-        new="2_023, 19_028",
+        old="19_032, 2_031",
+        new="2_031, 19_032",
         tests=MEMORY,
     ),
     Mutant(
