@@ -179,3 +179,9 @@ def test_draw_sample_is_always_the_same_and_not_the_first(digits_i8):
     np.testing.assert_array_equal(images, digits_i8[drawn])
     assert len(set(drawn.tolist())) == 20
     assert sorted(drawn.tolist()) != list(range(20))
+
+
+def test_draw_sample_has_2000_images_unless_more_or_fewer_are_asked_for():
+    images = np.arange(2500)
+    drawn, labels = camera.draw_sample(images, images)
+    assert len(drawn) == len(labels) == 2000  # as the page on the camera says
