@@ -114,6 +114,12 @@ def test_values_can_be_read_on_their_pixels(ax):
     ]
 
 
+def test_values_of_a_board_can_be_read_on_their_pixels(ax):
+    figures.draw_values(ax, [[-128, -10, 10, 127]], value_range=(-128, 127))
+    colours = [text.get_color() for text in ax.texts]
+    assert colours == ["white", "white", "black", "black"]
+
+
 def test_map_shows_zero_white_and_signs_in_red_and_blue(ax):
     figures.draw_map(ax, np.array([[-1.0, 0.0, 4.0]]))
     [image] = ax.images
@@ -143,6 +149,11 @@ def test_memory_bars_are_those_of_the_boards(ax, kind, kibibytes):
     figures.draw_memory(ax, [memory.ARDUINO_UNO, memory.MICRO_BIT], kind)
     assert [bar.get_width() for bar in ax.patches] == kibibytes
     assert [text.get_text() for text in ax.texts] == [f"{x} KiB" for x in kibibytes]
+
+
+def test_memory_bars_begin_at_the_left_end(ax):
+    figures.draw_memory(ax, [memory.ARDUINO_UNO, memory.MICRO_BIT], "RAM")
+    assert ax.get_xlim()[0] == 0  # else their lengths would not compare
 
 
 def test_memory_bar_of_the_model_is_blue_and_others_are_not(ax):
@@ -182,6 +193,13 @@ def test_confusion_colours_mistakes_and_not_right_answers(ax):
     assert image.get_array()[4, 9] == 1
 
 
+def test_confusion_counts_can_be_read_on_their_colours(ax):
+    labels = [0] * 10 + [1]
+    figures.draw_confusion(ax, labels, [2] * 10 + [3])
+    colours = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colours == {"10": "white", "1": figures.INK}
+
+
 def test_scores_are_bars_above_the_lowest_byte_and_the_highest_is_green(ax):
     scores = np.array([-128, 0, 127, -1, -128, -128, -128, -128, -128, -128], np.int8)
     figures.draw_scores(ax, scores)
@@ -189,6 +207,17 @@ def test_scores_are_bars_above_the_lowest_byte_and_the_highest_is_green(ax):
     colours = [to_hex(bar.get_facecolor()) for bar in ax.patches]
     assert colours.index(figures.GREEN.lower()) == 2
     assert colours.count(figures.GREY) == 9
+
+
+def test_scores_bars_begin_at_the_lower_end(ax):
+    figures.draw_scores(ax, np.zeros(10, np.int8))
+    low, high = ax.get_ylim()
+    assert low == 0 and high > 255
+
+
+def test_line_fit_lines_begin_at_zero(ax):
+    figures.draw_line_fit(ax, np.array([1.0, 2.0]), np.array([3.0, 6.0]), [3.0])
+    assert ax.lines[1].get_xdata().tolist() == [0, 2]
 
 
 def test_line_fit_has_a_line_for_each_weight_and_names_the_last(ax):
@@ -252,6 +281,7 @@ def test_rounding_moves_weights_to_lines_that_are_labelled_with_bytes(ax):
     labels = {text.get_text(): text.get_position()[1] for text in ax.texts}
     assert labels["-3"] == pytest.approx(-0.3)
     assert labels["2"] == pytest.approx(0.2)
+    assert list(labels) == ["-3", "-2", "-1", "0", "1", "2", "3"]
 
 
 def test_bytes_stand_at_their_bars(ax):
