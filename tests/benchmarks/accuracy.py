@@ -30,7 +30,7 @@ RECIPES = {
     "original": ["--recipe=original"],
     "default": [],
     "default15": ["--epochs=15"],
-    "compact": ["--network=compact", "--epochs=45"],
+    "compact": ["--network=compact", "--epochs=60"],
 }
 PHOTOGRAPHS = "1,000 synthetic photographs"
 FOREIGN = "load_digits, prepared by the pad"
