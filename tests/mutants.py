@@ -52,7 +52,7 @@ OPERATORS = {
     "!=": "==",
 }
 # A number that is a name's own (x2), an axis, or the look of a figure is left alone.
-LEFT_ALONE = r"(?<![\w.])(?<!axis=)(?<!fontsize=)(?<!linewidth=)"
+LEFT_ALONE = r"(?<![\w.])(?<!axis=)(?<!fontsize=)(?<!linewidth=)(?<!markersize=)"
 NUMBER = LEFT_ALONE + r"\d[\d_]*(?:\.\d+)?(?![\w.])"
 LARGE = 200  # from here on, one more would be lost in the tolerance of a measurement
 OPERATOR = r"(?<= )[-+*/%<>=!]{1,2}(?= )"

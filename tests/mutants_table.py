@@ -812,12 +812,7 @@ REASONS = {
     "[_c_layer(number, layer) for number, layer in enumerate(layers, 2)]": (
         "equivalent: the number only names a layer in an error"
     ),
-    "figures.draw_errors: ticks = [0.1, 0.3, 2, 3, 10, 30, 100]": (
-        "the label of a tick moves along with it, so the axis stays right"
-    ),
     "figures.draw_activations: ax.hist(np.ravel(values), 61, log=True, color=BLUE)": (
         "one bar more tells the same"
     ),
-    'figures.draw_descent: ax.annotate("start", (path[0], losses[0]), (6, 7), '
-    'textcoords="offset points")': "looks: how far a word stands from its point",
 }
