@@ -40,6 +40,7 @@ EMULATOR = tests_in(
     "known_program_has_its_known_figures",
     "variables_of_a_program_are_static_bytes",
     "program_beyond_its_memory_is_one_sentence",
+    "stack_that_is_too_deep_for_a_later_image_is_noticed",
     "instructions_of_16_and_32_bits_are_counted",
 )
 MEMORY = tests_in("memory")

@@ -166,6 +166,10 @@ def test_variables_of_a_program_are_static_bytes():
             "stopped: Invalid memory",
         ),
         ("static char big[300];\n  logits[0] = big[image[0]]++;", "1,094 bytes of RAM"),
+        (  # no byte is left for the stack
+            "static char big[230];\n  logits[0] = big[image[0] & 127]++;",
+            "needs 1,024 bytes of RAM and a stack",
+        ),
         ("static char given = 3;\n  logits[0] = given++;", "variables with a value"),
     ],
 )
@@ -173,6 +177,18 @@ def test_program_beyond_its_memory_is_one_sentence(body, finding):
     text = f"{FUNCTION} {{\n  {body}\n  return 0;\n}}\n"
     expected = rf"On an emulated cortex-m3 with 1,024 bytes.*{finding}.*; give it more"
     with pytest.raises(TutorialError, match=expected):
+        processors.emulate(NAME, _program(text), IMAGES, "cortex-m3", 1024)
+
+
+def test_stack_that_is_too_deep_for_a_later_image_is_noticed():
+    # Instructions are counted, and every write is looked at, for the first image alone.
+    text = "static __attribute__((noinline)) void deep(void) {\n"
+    text += "  volatile char big[240];\n"
+    text += "  for (int i = 0; i < 240; ++i) big[i] = 1;\n}\n"
+    text += f"{FUNCTION} {{\n  if (image[0] != 0) deep();\n"
+    text += "  logits[0] = 0;\n  return 0;\n}\n"
+    assert IMAGES[0, 0, 0, 0] == 0 and IMAGES[1, 0, 0, 0] != 0
+    with pytest.raises(TutorialError, match="its stack ran into its variables"):
         processors.emulate(NAME, _program(text), IMAGES, "cortex-m3", 1024)
 
 
