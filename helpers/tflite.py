@@ -312,14 +312,26 @@ def arena(runtime):
         used = runtime.arena_used()
         rule = f"{used:,} bytes in use with TensorFlow Lite Micro on a 64-bit computer"
     else:
-        # As if no tensors shared memory.
-        used = _BOOKKEEPING
-        for tensor in runtime.model.tensors:
-            if tensor.data is None:
-                used += math.prod(tensor.shape)
+        # Tensors share memory: at any time only those of one operator are needed.
+        used = _BOOKKEEPING + max(_computed_bytes(runtime.model))
         rule = f"{used:,} bytes, estimated from the sizes of the tensors"
     return Arena(
         used=used,
         recommended=math.ceil((1 + _HEADROOM) * used / KIB) * KIB,
         rule=f"{rule}, plus {100 * _HEADROOM:.0f} % for other kernels, in whole KiB.",
     )
+
+
+def _computed_bytes(model):
+    """Return for each operator the bytes of the int8 tensors that it reads and writes.
+
+    Weights and biases do not count: they stay in flash.
+    """
+    found = []
+    for operator in model.operators:
+        total = 0
+        for index in operator.inputs + operator.outputs:
+            if index >= 0 and model.tensors[index].data is None:
+                total += math.prod(model.tensors[index].shape)
+        found.append(total)
+    return found

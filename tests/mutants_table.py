@@ -59,7 +59,6 @@ GOLDEN_CHOICE += tests_in("gate", "golden_image_is_one_that_the_model_reads")
 HOST = tests_in("board", "right_digits_and_differing_logits_are_counted")
 HOST += tests_in("board", "reply_to_a_row_sent_twice_is_no_reply_to_the_next")
 CONVERSATION = tests_in("arduino", "board_replies_as_the_protocol_says")
-PUBLISHED_README = tests_in("published_readme")
 PREPARATION = tests_in(
     "photograph",
     "prepare_gives_a_digit_of_mnist_back",
