@@ -8,6 +8,7 @@ once in a session, on the bundled sample.
 import shutil
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -179,9 +180,67 @@ def models(sample, trained):
     return model_bytes
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A model and what is known of it, as notebook 6 has them."""
+
+    run: object
+    data: dict  # arrays of 02_preprocessed.npz
+    trained: dict  # 04_results.json
+    model_bytes: bytes
+    runtime: object
+    scores_i8: np.ndarray  # of all test images, shape (images, 10)
+
+    def checks(self):
+        """Return what the gate finds."""
+        from helpers import gate
+
+        return gate.check_all(
+            self.run,
+            self.data,
+            self.trained,
+            self.model_bytes,
+            self.runtime,
+            self.scores_i8,
+        )
+
+    def report(self, camera=(), checks=()):
+        """Return the `Report` on it."""
+        from helpers import report
+
+        return report.make(
+            self.run,
+            self.data,
+            self.trained,
+            self.model_bytes,
+            self.runtime,
+            self.scores_i8,
+            camera=list(camera),
+            checks=list(checks),
+        )
+
+    def published_files(self, name, report=None):
+        """Return by path the content of each file that a run of this name publishes."""
+        from helpers import c_files
+
+        return c_files.published_files(
+            name,
+            self.model_bytes,
+            report or self.report(),
+            self.data,
+            self.scores_i8,
+        )
+
+    def publish(self, name, folder):
+        """Write these files into a folder."""
+        for path, content in self.published_files(name).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+
+
 @pytest.fixture(scope="session")
 def candidate(sample, trained, models):
-    """Return what the gate is given: run, data, trained, model, runtime, scores."""
+    """Return a `Candidate` that passes the gate."""
     from helpers import runs, tflite
 
     made = {"network": "tutorial", "head": "conv", "pixel_scale": 128.0}
@@ -191,7 +250,14 @@ def candidate(sample, trained, models):
     figures = {"correct": int((answers == labels).sum()), "images": len(labels)}
     results = {"predictions": answers.tolist(), "test": figures}
     runtime = tflite.tflm_or_stand_in(models())
-    return run, sample, results, models(), runtime, runtime.run(images)
+    return Candidate(
+        run=run,
+        data=sample,
+        trained=results,
+        model_bytes=models(),
+        runtime=runtime,
+        scores_i8=runtime.run(images),
+    )
 
 
 def tflm_logits(runtime, images_i8):
@@ -210,17 +276,13 @@ def sketch(candidate, tmp_path_factory):
     """
     import emulated_uno
 
-    from helpers import arduino, c_files, report
+    from helpers import arduino
 
     emulated_uno.need_tools()
-    _, data, _, model_bytes, _, scores = candidate
-    found = report.make(*candidate, [], [])
-    files = c_files.published_files("mnist-cnn", model_bytes, found, data, scores)
     folder = tmp_path_factory.mktemp("published")
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return emulated_uno.build(folder / arduino.sketch_path("mnist-cnn"), folder / "uno")
+    candidate.publish("mnist-cnn", folder)
+    sketch = folder / arduino.sketch_path("mnist-cnn")
+    return emulated_uno.build(sketch, folder / "uno")
 
 
 @pytest.fixture(scope="session")

@@ -124,8 +124,7 @@ def _answers(running, images, patience=5):
 def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
     count, uno, sketch, candidate, capsys
 ):
-    _, data, _, _, runtime, _ = candidate
-    images = data["test_images"][:count]
+    images = candidate.data["test_images"][:count]
     with uno() as running:
         answers = _answers(running, images)
         stack = running.seen()["stack"]
@@ -134,12 +133,12 @@ def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
     milliseconds = [answer.microseconds / 1000 for answer in answers]
     with capsys.disabled():
         print(f"\nUno: {np.mean(milliseconds):.1f} ms, {stack} bytes of stack")
-    assert np.array_equal(logits, tflm_logits(runtime, images))
+    assert np.array_equal(logits, tflm_logits(candidate.runtime, images))
     assert digits == logits.argmax(axis=1).tolist()
     # 4.4 million clock cycles at least: 179,360 products take more than 20 each.
     assert 275 < min(milliseconds) <= max(milliseconds) <= 450
     # What published/README.md says that the sketch needs, beside the network.
-    network = c_files.static_bytes(integer_arithmetic.layers(runtime.model))
+    network = c_files.static_bytes(integer_arithmetic.layers(candidate.runtime.model))
     beside = sketch.static_bytes + stack - network
     assert arduino.SKETCH_BYTES - 60 <= beside <= arduino.SKETCH_BYTES
 
@@ -189,13 +188,12 @@ def test_compact_on_an_emulated_uno_gives_the_logits_of_tflm_in_a_second(
 def test_bytes_lost_doubled_and_changed_cost_no_right_logit(
     uno, candidate, faults, seed
 ):
-    _, data, _, _, runtime, _ = candidate
-    images = data["test_images"][:8]
+    images = candidate.data["test_images"][:8]
     with uno(faults, seed) as running:
         answers = _answers(running, images, patience=0.5)
         seen = running.seen()
     logits = [answer.logits for answer in answers]
-    assert np.array_equal(logits, tflm_logits(runtime, images))
+    assert np.array_equal(logits, tflm_logits(candidate.runtime, images))
     assert min(seen["dropped"], seen["doubled"], seen["changed"]) >= 10
 
 
@@ -254,8 +252,7 @@ def test_board_replies_as_the_protocol_says(uno, name):
 
 @pytest.mark.tflm
 def test_row_that_comes_twice_is_taken_once(uno, candidate):
-    _, data, _, _, runtime, _ = candidate
-    rows = data["test_images"][0].reshape(28, 28)
+    rows = candidate.data["test_images"][0].reshape(28, 28)
     with uno() as running, serial.serial_for_url(running.url, timeout=5) as port:
         port.readline()
         port.readline()
@@ -266,7 +263,7 @@ def test_row_that_comes_twice_is_taken_once(uno, candidate):
                 port.write(line.encode())
                 reply = port.readline().decode()
     [logits] = re.findall(r"logits([ 0-9-]+),", reply)
-    expected = tflm_logits(runtime, data["test_images"][:1])[0]
+    expected = tflm_logits(candidate.runtime, candidate.data["test_images"][:1])[0]
     assert [int(value) for value in logits.split()] == expected.tolist()
 
 

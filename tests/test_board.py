@@ -73,14 +73,15 @@ def _sentence(url, sha256=SHA256, images=IMAGES):
 
 @pytest.mark.tflm
 def test_emulated_uno_reads_images_as_tflm_does(uno, candidate):
-    _, data, _, model_bytes, runtime, scores = candidate
-    images, labels = data["test_images"][:20], data["test_labels"][:20]
-    sha256 = hashlib.sha256(model_bytes).hexdigest()
-    logits = tflm_logits(runtime, images)
+    images = candidate.data["test_images"][:20]
+    labels = candidate.data["test_labels"][:20]
+    sha256 = hashlib.sha256(candidate.model_bytes).hexdigest()
+    logits = tflm_logits(candidate.runtime, images)
     with uno() as running:
         found = board.test(running.url, "mnist-cnn", sha256, images, labels, logits)
     assert found.images == 20
-    assert found.correct == int((scores[:20].argmax(axis=1) == labels).sum())
+    answers = candidate.scores_i8[:20].argmax(axis=1)
+    assert found.correct == int((answers == labels).sum())
     assert found.differing_logits == 0
     assert 275 < found.milliseconds <= 450
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import NOTEBOOKS, need
+from conftest import NOTEBOOKS, need, tflm_logits
 from helpers import c_files, c_templates, gate, integer_arithmetic, tflite
 from helpers import report as reports
 
@@ -89,16 +89,14 @@ int main() {
 @pytest.fixture(scope="session")
 def published(candidate, tmp_path_factory):
     """Return a folder with everything that is published of a model, and the report."""
-    run, data, _, model_bytes, _, scores = candidate
-    report = reports.make(*candidate, [], [])
-    files = c_files.published_files(run.name, model_bytes, report, data, scores)
-    again = c_files.published_files(run.name, model_bytes, report, data, scores)
-    assert files == again
     folder = tmp_path_factory.mktemp("published")
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return folder, report
+    candidate.publish("mnist_cnn", folder)
+    return folder, candidate.report()
+
+
+def test_published_files_of_one_model_are_always_the_same(candidate):
+    files = candidate.published_files("a")
+    assert candidate.published_files("a") == files
 
 
 def _call(folder, command):
@@ -180,7 +178,7 @@ def test_headers_together_compile_and_compute(published, candidate):
     command = [*_strict("g++"), "main.cc", "-o", "program"]
     command += ARRAYS
     _call(folder, command)
-    model = tflite.read(candidate[3])
+    model = tflite.read(candidate.model_bytes)
     assert _call(folder, "./program").splitlines() == [
         "1 0 0",
         "0 1 0 10",
@@ -221,9 +219,9 @@ def test_golden_header_says_how_many_bytes_an_image_takes(published):
 
 
 def test_golden_header_has_the_tolerance_of_its_images(published, candidate):
-    _, data, _, model_bytes, _, scores = candidate
-    model = tflite.read(model_bytes)
-    chosen = gate.golden_images(data["test_labels"], scores)
+    data = candidate.data
+    model = tflite.read(candidate.model_bytes)
+    chosen = gate.golden_images(data["test_labels"], candidate.scores_i8)
     tolerance = c_files.rounding_tolerance(
         model, integer_arithmetic.layers(model), data["test_images"][chosen]
     )
@@ -233,14 +231,12 @@ def test_golden_header_has_the_tolerance_of_its_images(published, candidate):
 
 
 def test_comment_of_the_array_has_the_numbers_of_the_report(candidate):
-    _, data, _, model_bytes, _, scores = candidate
     report = replace(
-        reports.make(*candidate, [], []),
+        candidate.report(),
         accuracy=reports.Accuracy(reports.Score(981, 1000), reports.Score(975, 1000)),
     )
-    files = c_files.published_files("a", model_bytes, report, data, scores)
-    text = files["a_int8.cc"].decode()
-    assert f"int8, {len(model_bytes):,} bytes." in text
+    text = candidate.published_files("a", report)["a_int8.cc"].decode()
+    assert f"int8, {len(candidate.model_bytes):,} bytes." in text
     assert "981 of 1,000 correct (98.1 %) in float, before quantization" in text
     assert f"975 of 1,000 correct (97.5 %) with {report.runtime.name}" in text
 
@@ -297,11 +293,9 @@ def test_self_test_counts_the_images_that_fail(published, tmp_path):
 
 def test_golden_logits_are_those_of_the_runtime(published, candidate):
     folder, _ = published
-    _, data, _, _, runtime, scores = candidate
-    golden = gate.golden_images(data["test_labels"], scores)
-    layers = integer_arithmetic.layers(runtime.model)
-    tensors = runtime.tensors(data["test_images"][golden])
-    expected = tensors[layers[-1].tensor].reshape(-1, 10)
+    data = candidate.data
+    golden = gate.golden_images(data["test_labels"], candidate.scores_i8)
+    expected = tflm_logits(candidate.runtime, data["test_images"][golden])
     header = (folder / "mnist_cnn_int8_inference_golden.h").read_text()
     rows = re.findall(r"^    {((?:-?\d+, ){9}-?\d+)},$", header, re.MULTILINE)
     found = []
@@ -359,7 +353,7 @@ def test_compiled_array_is_the_model(published, candidate):
     includes = '#include <stdio.h>\n#include "mnist_cnn_int8.h"\n'
     (folder / "show.cc").write_text(f"{includes}int main() {{ {loop} {show} }}\n")
     _call(folder, "g++ -std=c++11 show.cc mnist_cnn_int8.cc -o show")
-    assert bytes.fromhex(_call(folder, "./show")) == candidate[3]
+    assert bytes.fromhex(_call(folder, "./show")) == candidate.model_bytes
 
 
 @settings(deadline=None, max_examples=5)

@@ -486,13 +486,12 @@ def test_sample_is_drawn_at_random_and_always_the_same():
 
 
 def test_made_up_photograph_is_read_as_the_digit_that_it_shows(sample, candidate):
-    runtime = candidate[4]
     page = run_cells(
         notebook_cells(6, "photograph"),
         photo="",
         photograph=photograph,
         test_images=sample["test_images"],
-        tflm=runtime,
+        tflm=candidate.runtime,
     )
     assert page["image_i8"].dtype == np.int8
     assert page["image_i8"].min() == -128  # dark paper

@@ -1,5 +1,7 @@
 """The gate: a good candidate passes, and each bad one is refused with its reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -146,24 +148,23 @@ def test_require_names_the_first_notebook_that_can_change_what_was_found():
 
 
 def test_all_checks_pass_a_good_candidate(candidate):
-    checks = gate.check_all(*candidate)
+    checks = candidate.checks()
     assert _failed(checks) == []
     names = [check.name for check in checks]
     assert {"accuracy", "golden vectors", "integer arithmetic"} < set(names)
 
 
 def _failed_with(candidate, scores):
-    run, data, trained, model_bytes, runtime, _ = candidate
-    return _failed(gate.check_all(run, data, trained, model_bytes, runtime, scores))
+    return _failed(replace(candidate, scores_i8=scores).checks())
 
 
 def test_all_checks_refuse_scores_of_other_digits(candidate):
-    wrong = np.roll(candidate[-1], 1, axis=1)
+    wrong = np.roll(candidate.scores_i8, 1, axis=1)
     assert _failed_with(candidate, wrong) == ["accuracy", "golden vectors"]
 
 
 def test_all_checks_refuse_a_model_that_never_answers_9(candidate):
-    scores = candidate[-1].copy()
+    scores = candidate.scores_i8.copy()
     scores[:, 9] = -128
     assert "golden vectors" in _failed_with(candidate, scores)
 
@@ -171,7 +172,7 @@ def test_all_checks_refuse_a_model_that_never_answers_9(candidate):
 def test_all_checks_refuse_integers_that_differ(candidate, monkeypatch):
     wrong = [np.zeros((200, 10), int)]
     monkeypatch.setattr(integer_arithmetic, "run", lambda *_: wrong)
-    assert _failed_with(candidate, candidate[-1]) == ["integer arithmetic"]
+    assert _failed(candidate.checks()) == ["integer arithmetic"]
 
 
 @pytest.fixture
@@ -234,7 +235,8 @@ def test_golden_image_is_one_that_the_model_reads():
 
 
 def test_golden_images_are_one_for_each_digit_in_order(candidate):
-    labels, scores = candidate[1]["test_labels"], candidate[-1]
+    labels = candidate.data["test_labels"]
+    scores = candidate.scores_i8
     chosen = gate.golden_images(labels, scores)
     assert labels[chosen].tolist() == list(range(10))
     assert scores[chosen].argmax(axis=1).tolist() == list(range(10))

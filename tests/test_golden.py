@@ -51,10 +51,11 @@ class Golden:
 
 @pytest.fixture(scope="module")
 def golden(candidate):
-    _, data, _, model_bytes, _, scores = candidate
-    model = tflite.read(model_bytes)
+    model = tflite.read(candidate.model_bytes)
     layers = ia.layers(model)
-    images = data["test_images"][gate.golden_images(data["test_labels"], scores)]
+    data = candidate.data
+    chosen = gate.golden_images(data["test_labels"], candidate.scores_i8)
+    images = data["test_images"][chosen]
     logits = ia.run(layers, images)[-1].reshape(-1, 10)
     return Golden(layers, images, logits, model.output)
 
@@ -80,7 +81,7 @@ def logits_of_wrong_bits(golden):
 
 
 def test_golden_scores_are_those_of_the_runtime(golden, candidate):
-    runtime = candidate[4]
+    runtime = candidate.runtime
     expected = runtime.run(golden.images)
     assert np.abs(golden.scores(golden.logits) - expected).max() <= 1
 
@@ -99,13 +100,13 @@ def test_golden_scores_notice_half_of_wrong_weight_bits(golden, logits_of_wrong_
 
 def test_first_images_of_each_digit_notice_less(golden, candidate):
     # Why the hardest are chosen: scores of ordinary images are saturated.
-    _, data, _, _, _, scores = candidate
-    labels = data["test_labels"]
+    labels = candidate.data["test_labels"]
+    answers = candidate.scores_i8.argmax(axis=1)
     first = []
     for digit in range(10):
-        correct = (labels == digit) & (scores.argmax(axis=1) == digit)
+        correct = (labels == digit) & (answers == digit)
         first.append(np.flatnonzero(correct)[0])
-    images = data["test_images"][first]
+    images = candidate.data["test_images"][first]
     logits = ia.run(golden.layers, images)[-1].reshape(-1, 10)
     easy = replace(golden, images=images, logits=logits)
     rng = np.random.default_rng(0)
@@ -145,7 +146,7 @@ def test_golden_logits_notice_another_rounding(golden, logits_rounded_once):
 
 
 def _tolerance(candidate, golden):
-    model = tflite.read(candidate[3])
+    model = tflite.read(candidate.model_bytes)
     return c_files.rounding_tolerance(model, golden.layers, golden.images)
 
 

@@ -17,14 +17,13 @@ ADDED_BY_PUBLISHING = {"SHA256SUMS"}
 @pytest.fixture(scope="module")
 def found(candidate):
     """Return the candidate's report."""
-    return report.make(*candidate, [], [])
+    return candidate.report()
 
 
 @pytest.fixture(scope="module")
-def files(candidate, found):
+def files(candidate):
     """Return by path the files that the candidate publishes."""
-    _, data, _, model_bytes, _, scores = candidate
-    return c_files.published_files(NAME, model_bytes, found, data, scores)
+    return candidate.published_files(NAME)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,7 @@ def test_c_example_compiles_and_links(files, text, tmp_path):
 
 
 def test_memory_for_the_sketch_is_the_network_s_and_more(candidate, text):
-    layers = integer_arithmetic.layers(tflite.read(candidate[3]))
+    layers = integer_arithmetic.layers(tflite.read(candidate.model_bytes))
     network = c_files.static_bytes(layers)
     assert f"takes {network:,} bytes of memory" in text
     assert f"{network + arduino.SKETCH_BYTES:,} bytes of memory, the serial" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stand_ins
 
-from helpers import gate, report, runs, tflite
+from helpers import report, runs, tflite
 from helpers.files import TutorialError
 
 RESULTS = [report.NotebookResult(stem, "done", 1.25) for stem in runs.STEPS]
@@ -126,26 +126,27 @@ def test_report_tells_its_checks_that_failed():
 
 
 def test_report_of_a_candidate_has_its_numbers(candidate):
-    run, data, trained, model_bytes, runtime, scores = candidate
     camera = [report.CameraResult("As in the test set", 990, 1000)]
-    checks = gate.check_all(*candidate)
-    made = report.make(*candidate, camera, checks)
-    right = int((scores.argmax(axis=1) == data["test_labels"]).sum())
-    assert made.accuracy.float.correct == trained["test"]["correct"]
+    checks = candidate.checks()
+    made = candidate.report(camera, checks)
+    answers = candidate.scores_i8.argmax(axis=1)
+    right = int((answers == candidate.data["test_labels"]).sum())
+    runtime = candidate.runtime
+    assert made.accuracy.float.correct == candidate.trained["test"]["correct"]
     assert made.accuracy.int8 == report.Score(right, 1000)
     assert (made.dataset.train_images, made.dataset.test_images) == (4000, 1000)
     assert made.runtime == report.Runtime(runtime.name, runtime.is_tflm)
-    assert made.model.bytes == len(model_bytes)
-    assert made.model.sha256 == hashlib.sha256(model_bytes).hexdigest()
+    assert made.model.bytes == len(candidate.model_bytes)
+    assert made.model.sha256 == hashlib.sha256(candidate.model_bytes).hexdigest()
     assert (made.camera, made.gate) == (camera, checks)
-    assert made.parameters == run.history()
+    assert made.parameters == candidate.run.history()
     # All of it is of the declared types, which JSON keeps.
     assert report.Report.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
 def test_report_of_a_candidate_has_the_arena_of_its_runtime(candidate):
-    model = report.make(*candidate, [], []).model
-    arena = tflite.arena(candidate[4])
+    model = candidate.report().model
+    arena = tflite.arena(candidate.runtime)
     assert arena.used < arena.recommended  # else the two could be swapped
     assert model.arena_used == arena.used
     assert model.arena_recommended == arena.recommended
