@@ -7,14 +7,12 @@ one place that fills it in; all who read it use its fields by name.
 import dataclasses
 import hashlib
 import textwrap
-import typing
 from dataclasses import dataclass
 
 from helpers import runs, tflite
 from helpers.files import TutorialError
 
 RESULTS = "06_results.json"  # the artifact of a run that holds its report
-_FRAME = 78  # characters of a line of the notice that ends a batch run
 
 
 @dataclass(frozen=True)
@@ -103,13 +101,26 @@ class Report:
     def from_dict(cls, found):
         """Return the `Report` that `to_dict` made this of.
 
-        TutorialError names the first value that is missing or of another type.
+        TutorialError if it has other fields, as one of older helpers may.
         """
         try:
-            return _restored(cls, found, "")
-        except _DamagedError as error:
+            return cls(
+                name=found["name"],
+                dataset=Dataset(**found["dataset"]),
+                accuracy=Accuracy(
+                    float=Score(**found["accuracy"]["float"]),
+                    int8=Score(**found["accuracy"]["int8"]),
+                ),
+                runtime=Runtime(**found["runtime"]),
+                model=Model(**found["model"]),
+                camera=[CameraResult(**result) for result in found["camera"]],
+                parameters=found["parameters"],
+                gate=[Check(**check) for check in found["gate"]],
+            )
+        except (KeyError, TypeError) as error:
             raise TutorialError(
-                f"A report is damaged: {error}; run notebook 6 to make it anew."
+                f"A report has other fields than expected ({error!r}); run notebook 6 "
+                "to make it anew."
             ) from None
 
     def failed(self):
@@ -117,13 +128,13 @@ class Report:
         return [check for check in self.gate if not check.passed]
 
 
-def make(run, data, trained, model_bytes, runtime, scores_i8, camera, checks):
-    """Return the `Report` on a candidate.
+def make(*, run, data, trained, model_bytes, runtime, scores_i8, camera, checks):
+    """Return the `Report` on a candidate, whose bytes are `model_bytes`.
 
     The history of `run` says how it was made; `data` are the arrays of notebook 2,
-    `trained` the results of notebook 4, `model_bytes` the candidate, and `scores_i8`
-    what `runtime` answered for all test images, int8 of shape (images, 10). `camera`
-    is a list of `CameraResult`, and `checks` are what `gate.check_all` returned.
+    `trained` the results of notebook 4, and `scores_i8` what `runtime` answered for
+    all test images, int8 of shape (images, 10). `camera` is a list of `CameraResult`,
+    and `checks` are what `gate.check_all` returned.
     """
     images = len(scores_i8)
     read_correctly = scores_i8.argmax(axis=1) == data["test_labels"]
@@ -199,7 +210,7 @@ def summary(report):
         ("dataset", f"{dataset.name}: {images}"),
         ("before quantization", rate(before.correct, after.images)),
         ("after quantization", rate(after.correct, after.images)),
-        ("", change(before.correct, after.correct, after.images)),
+        ("change", change(before.correct, after.correct, after.images)),
         ("measured on", report.runtime.name),
         ("model", f"{model.bytes:,} bytes"),
         ("tensor arena, in bytes", arena),
@@ -227,7 +238,8 @@ def closing_text(folder, results):
     elif published_files(folder):
         parts.append(f"{folder / runs.PUBLISHED} holds the last model that passed.")
     if report and report.dataset.notice:
-        parts.append(_framed(f"PLEASE NOTE: {report.dataset.notice}"))
+        lines = textwrap.fill(f"PLEASE NOTE: {report.dataset.notice}", 75)
+        parts.append(textwrap.indent(lines, "!! "))
     return "\n\n".join(["", *parts, ""])
 
 
@@ -252,43 +264,6 @@ def _written(folder):
     return "\n".join([heading, *lines])
 
 
-def _framed(text):
-    width = _FRAME - len("!!  !!")
-    lines = [f"!! {line:{width}} !!" for line in textwrap.wrap(text, width)]
-    return "\n".join(["!" * _FRAME, *lines, "!" * _FRAME])
-
-
 def _decimals(images):
     """Return how many decimals of a percentage a sample of this size supports."""
     return 2 if images >= 5000 else 1
-
-
-class _DamagedError(Exception):
-    """A value that a report should have, and what was found."""
-
-
-def _restored(kind, found, place):
-    """Return `found`, as JSON has it, in the type `kind`; `place` is its name."""
-    if dataclasses.is_dataclass(kind):
-        return _restored_dataclass(kind, found, place)
-    if typing.get_origin(kind) is list:
-        [kind_of_items] = typing.get_args(kind)
-        items = _restored(list, found, place)
-        return [_restored(kind_of_items, item, f"{place}[]") for item in items]
-    if type(found) is not kind:
-        raise _DamagedError(
-            f"{place or 'it'} is {found!r:.40}, where {kind.__name__} is expected"
-        )
-    return found
-
-
-def _restored_dataclass(kind, found, place):
-    _restored(dict, found, place)
-    values = {}
-    for field in dataclasses.fields(kind):
-        name = f"{place}.{field.name}" if place else field.name
-        if field.name in found:
-            values[field.name] = _restored(field.type, found[field.name], name)
-        elif field.default is dataclasses.MISSING:
-            raise _DamagedError(f"{name} is missing")
-    return kind(**values)

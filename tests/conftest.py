@@ -209,12 +209,12 @@ class Candidate:
         from helpers import report
 
         return report.make(
-            self.run,
-            self.data,
-            self.trained,
-            self.model_bytes,
-            self.runtime,
-            self.scores_i8,
+            run=self.run,
+            data=self.data,
+            trained=self.trained,
+            model_bytes=self.model_bytes,
+            runtime=self.runtime,
+            scores_i8=self.scores_i8,
             camera=list(camera),
             checks=list(checks),
         )
