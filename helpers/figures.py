@@ -377,7 +377,7 @@ def draw_errors(ax, effects, series):
     ax.set_yticks(np.arange(len(effects)) + 0.25, effects)
     ax.grid(axis="x", color=GREY, alpha=0.3)
     ax.invert_yaxis()
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1))
     return ax
 
 
