@@ -35,16 +35,36 @@ def need(tool, package, linux_only=False):
         pytest.skip(f"needs {tool} on Linux: apt-get install {package}")
 
 
+def cells_of(number):
+    """Return all cells of notebook `number`, as it is stored."""
+    [path] = NOTEBOOKS.glob(f"{number:02}_*.ipynb")
+    return nbformat.read(path, as_version=4).cells
+
+
 def notebook_cells(number, tag):
     """Return the source of each code cell of notebook `number` that has this tag."""
-    [path] = NOTEBOOKS.glob(f"{number:02}_*.ipynb")
-    notebook = nbformat.read(path, as_version=4)
     sources = []
-    for cell in notebook.cells:
+    for cell in cells_of(number):
         if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
             sources.append(cell.source)
-    assert sources, f"{path.name} has no code cell with the tag {tag!r}"
+    assert sources, f"notebook {number} has no code cell with the tag {tag!r}"
     return sources
+
+
+def prose_of(number):
+    """Return the text between the code cells of notebook `number`."""
+    cells = cells_of(number)
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def stored_text(number):
+    """Return all that notebook `number` has printed and shows as text."""
+    texts = []
+    for cell in cells_of(number):
+        for output in cell.get("outputs", []):
+            texts.append(output.get("text", ""))
+            texts.append(output.get("data", {}).get("text/plain", ""))
+    return "\n".join(texts)
 
 
 def run_cells(sources, **names):

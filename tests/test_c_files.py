@@ -7,13 +7,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import NOTEBOOKS, need, tflm_logits
+from conftest import need, prose_of, tflm_logits
 from helpers import c_files, c_templates, gate, integer_arithmetic, tflite
 from helpers import report as reports
 
@@ -321,9 +320,7 @@ def test_notebook_6_program_with_interpreter_compiles(published, tmp_path):
     # PyPI's tflite-micro has no C++ headers. What the program uses is declared in
     # tests/tflm_stub/, so this checks the program and not TFLM.
     need("g++", "g++", linux_only=True)
-    notebook = nbformat.read(NOTEBOOKS / "06_test_quantized_model.ipynb", as_version=4)
-    markdown = "".join(cell.source for cell in notebook.cells)
-    [program] = re.findall(r"```cpp\n(.*?)```", markdown, re.S)
+    [program] = re.findall(r"```cpp\n(.*?)```", prose_of(6), re.S)
     main = "int main() { return ReadDigit(GoldenInput(0)) == -1 ? 7 : 0; }\n"
     (tmp_path / "main.cc").write_text(program + main)
     folder, _ = published

@@ -7,13 +7,19 @@ of MNIST, it is read from the outputs that are stored in the notebook.
 import re
 import types
 
-import nbformat
 import numpy as np
 import pytest
 import stand_ins
 from scipy import stats
 
-from conftest import converter, notebook_cells, run_cells, tutorial
+from conftest import (
+    cells_of,
+    converter,
+    notebook_cells,
+    prose_of,
+    run_cells,
+    tutorial,
+)
 from helpers import (
     c_files,
     c_templates,
@@ -23,7 +29,6 @@ from helpers import (
     processors,
     quantization,
     report,
-    runs,
     tflite,
     training,
 )
@@ -172,12 +177,6 @@ def percent(text):
 
 
 # Notebook 5.
-
-
-def cells_of(number):
-    """Return all cells of notebook `number`."""
-    path = runs.notebook_path(runs.STEPS[number - 1])
-    return nbformat.read(path, as_version=4).cells
 
 
 def stored(number, tag):
@@ -500,8 +499,7 @@ def test_made_up_photograph_is_read_as_the_digit_that_it_shows(sample, candidate
 
 def test_python_beside_the_c_is_that_of_notebook_5():
     code = "\n".join(cell.source for cell in cells_of(5) if cell.cell_type == "code")
-    prose = [cell.source for cell in cells_of(6) if cell.cell_type == "markdown"]
-    fences = re.findall(r"```python\n(.*?)```", "\n".join(prose), re.S)
+    fences = re.findall(r"```python\n(.*?)```", prose_of(6), re.S)
     python = [fence for fence in fences if "accumulator" in fence]
     assert len(python) == 2
     for line in "".join(python).splitlines():

@@ -2,39 +2,26 @@
 
 import re
 
-import nbformat
 import numpy as np
 import pytest
 
-from helpers import datasets, figures, memory, networks, runs
+from conftest import cells_of, prose_of, stored_text
+from helpers import datasets, figures, memory, networks
 
 PAPER = 0
 INK = 255
 
 
-def text_of(number):
-    """Return the prose of notebook `number`."""
-    path = runs.notebook_path(runs.STEPS[number - 1])
-    cells = nbformat.read(path, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-
-
 def printed_in(number, label):
     """Return what a stored output of notebook `number` says after a label."""
-    path = runs.notebook_path(runs.STEPS[number - 1])
-    found = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            found.extend(re.findall(f"^{label}: (.*)$", output.get("text", ""), re.M))
-    [text] = found
+    [text] = re.findall(f"^{label}: (.*)$", stored_text(number), re.M)
     return text
 
 
 def values_of(number):
     """Run all code cells of notebook `number` on the sample; return its variables."""
-    path = runs.notebook_path(runs.STEPS[number - 1])
     names = {}
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in cells_of(number):
         if cell.cell_type == "code":
             exec(cell.source, names)
         if "parameters" in cell.metadata.get("tags", []):
@@ -185,7 +172,7 @@ def test_products_in_the_text_are_those_of_the_network(lessons):
     total = sum(cost.macs for cost in costs)
     used = total - lessons[3]["unused"]
     assert lessons[3]["used"] == used
-    assert f"{total:,} products" in text_of(3)
-    assert f"{used:,} cycles" in text_of(3)
+    assert f"{total:,} products" in prose_of(3)
+    assert f"{used:,} cycles" in prose_of(3)
     assert 0.4e-3 < used / 400e6 < 0.5e-3  # "a bit less than half a millisecond"
     assert round(total / lessons[3]["unused"]) == 8  # "one product in eight"

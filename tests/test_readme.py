@@ -1,42 +1,61 @@
-"""README's numbers are those of the stored notebooks, and its links lead somewhere."""
+"""README's numbers are those that were measured, and its links lead somewhere."""
 
 import re
 
-import nbformat
 import pytest
 
-from helpers import runs
+from conftest import cells_of, stored_text
+from helpers import datasets, runs
 
 README = (runs.REPOSITORY / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "helpers/README.md"]
-PAGES.append("tests/benchmarks/README.md")
+MEASUREMENTS = "tests/benchmarks/README.md"
+MEASURED = (runs.REPOSITORY / MEASUREMENTS).read_text(encoding="utf-8")
+PAGES = ["README.md", "CONTRIBUTING.md", "helpers/README.md", MEASUREMENTS]
 
 
-@pytest.fixture(scope="module")
-def printed():
-    """Return what the stored notebook 6 prints and shows as text."""
-    notebook = nbformat.read(runs.notebook_path(runs.STEPS[5]), as_version=4)
-    texts = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            texts.append(output.get("text", ""))
-            texts.append(output.get("data", {}).get("text/plain", ""))
-    return "\n".join(texts)
-
-
-def test_accuracy_is_that_of_the_stored_notebook(printed):
-    found = re.search(r"Micro .*: ([\d,]+) of 10,000 correct \((\S+) %\)", printed)
+def test_accuracy_is_that_of_the_stored_notebook():
+    text = stored_text(6)
+    found = re.search(r"Micro .*: ([\d,]+) of 10,000 correct \((\S+) %\)", text)
     assert f"**{found[2]} %** of MNIST's 10,000 test images" in README
 
 
-def test_size_of_the_model_is_that_of_the_stored_notebook(printed):
-    [size] = re.findall(r"int8, ([\d,]+) bytes\.", printed)
+def test_size_of_the_model_is_that_of_the_stored_notebook():
+    [size] = re.findall(r"int8, ([\d,]+) bytes\.", stored_text(6))
     assert f"**{size} bytes** is the size of the model" in README
+    kilobytes = round(int(size.replace(",", "")) / 1000)
+    assert f"A {kilobytes}-kilobyte model reads it" in README
 
 
-def test_ram_is_that_of_the_stored_notebook(printed):
-    row = re.search(r"cortex-m3 \| [\d,]+ \| ([\d,]+)", printed)
+def test_ram_is_that_of_the_stored_notebook():
+    row = re.search(r"cortex-m3 \| [\d,]+ \| ([\d,]+)", stored_text(6))
     assert f"**{row[1]} bytes** of RAM are enough" in README
+
+
+def test_weights_are_those_that_the_stored_notebook_counts():
+    [count] = re.findall(r"by hand [\d,]+, Keras ([\d,]+)", stored_text(3))
+    assert f"one weight downhill, then {count} of them" in README
+
+
+def test_images_without_a_network_are_those_of_the_sample():
+    [count] = re.findall(r"\(([\d,]+) images\)", datasets.SAMPLE)
+    assert f"the run uses {count} of its 70,000 images" in README
+
+
+def test_images_for_a_board_are_those_that_notebook_6_sends():
+    source = "\n".join(cell.source for cell in cells_of(6))
+    [count] = re.findall(r"test_images\[chosen\[:(\d+)\]\]", source)
+    assert f"Notebook 6 sends {count} test images through the cable" in README
+
+
+def test_milliseconds_on_an_uno_are_those_of_the_measurements():
+    found = re.search(r"sketch .* takes (\d+) milliseconds an image", MEASURED)
+    assert f"On an emulated Uno an image takes {found[1]} milliseconds" in README
+
+
+def test_accuracy_of_the_compact_network_is_that_of_the_measurements():
+    _, _, section = MEASURED.partition("## The compact network")
+    mean = re.search(r"mean ± deviation \| ([\d.]+) ± ", section)[1]
+    assert f"smaller network reads {float(mean):.1f} % of the test images" in README
 
 
 def test_command_of_ci_is_the_test_command_of_the_readme():
