@@ -11,7 +11,6 @@ import base64
 import itertools
 import mimetypes
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -25,59 +24,15 @@ _TITLE = re.compile(r"^# (.+)", re.MULTILINE)
 _PICTURE_FILE = re.compile(r'src="\.\./images/([\w.]+)"')
 
 
-@dataclass
-class Page:
-    """A page of the run, for links to it: file name without ending, and title."""
-
-    stem: str
-    title: str
-
-
-@dataclass
-class NotebookRow:
-    """A row of the overview: a notebook's page, its status, and the time it took."""
-
-    stem: str
-    title: str
-    status: str
-    seconds: str
-
-
-@dataclass
-class Figure:
-    """A notebook's output with a picture, and its caption in Markdown."""
-
-    output: dict
-    caption: str
-
-
-@dataclass
-class Overview:
-    """What the overview of a run shows; texts that are missing are ``""``."""
-
-    name: str
-    problem: str
-    headline: str
-    notice: str
-    pad: str
-    figures: list
-    summary: list
-    notebooks: list
-    files: list
-
-
-OVERVIEW = Page("index", "Overview of this run")
+OVERVIEW = "index"  # the name of the overview's file
 
 
 def write_page(folder, stem):
-    """Write the page of a notebook of the run in `folder`, executed or not."""
-    pages = _notebook_pages()
-    place = runs.STEPS.index(stem)
-    links = [OVERVIEW]
-    if place > 0:
-        links.insert(0, pages[place - 1])
-    if place + 1 < len(pages):
-        links.append(pages[place + 1])
+    """Write the page of a notebook of the run in `folder`, executed or not.
+
+    The notebook's own links lead to the one before it and the one after it.
+    """
+    links = {OVERVIEW: "Overview of this run"}
     _write(folder, stem, _executed(folder, stem), links)
 
 
@@ -87,27 +42,25 @@ def write_overview(folder, results, problem):
     `problem` is the sentence that says why the run failed, or ``""``.
     """
     report = reports.read(folder)
-    overview = Overview(
-        name=folder.name,
-        problem=problem,
-        headline="" if problem or not report else _headline(report),
-        notice=report.dataset.notice if report else "",
-        pad="",
-        figures=[],
-        summary=reports.summary(report) if report else [],
-        notebooks=[],
-        files=[] if problem else reports.published_files(folder),
-    )
+    pad = ""
+    figures = []
     for result in results:
         notebook = _executed(folder, result.stem)
-        title = _numbered(result.stem, notebook.metadata.title)
-        seconds = f"{result.seconds:.1f} s"
-        row = NotebookRow(result.stem, title, result.status, seconds)
-        overview.notebooks.append(row)
-        overview.figures += _figures(notebook)
-        overview.pad = _pad(notebook) or overview.pad
+        figures.extend(_figures(notebook))
+        pad = _pad(notebook) or pad
+    overview = {
+        "problem": problem,
+        "headline": "" if problem or not report else _headline(report),
+        "notice": report.dataset.notice if report else "",
+        "pad": pad,
+        "figures": figures,
+        "summary": reports.summary(report) if report else [],
+        "results": results,
+        "files": [] if problem else reports.published_files(folder),
+    }
+    links = {stem: _title(stem) for stem in runs.STEPS}
     page = nbformat.v4.new_notebook(metadata={"title": f"Run {folder.name}"})
-    _write(folder, OVERVIEW.stem, page, _notebook_pages(), overview)
+    _write(folder, OVERVIEW, page, links, overview)
 
 
 def _headline(report):
@@ -120,28 +73,14 @@ def _headline(report):
     )
 
 
-def _notebook_pages():
-    """Return the pages of all notebooks, with their titles, in order."""
-    pages = []
-    for stem in runs.STEPS:
-        notebook = nbformat.read(runs.notebook_path(stem), as_version=4)
-        title = _title(notebook, otherwise=stem)
-        pages.append(Page(stem, _numbered(stem, title)))
-    return pages
-
-
-def _numbered(stem, title):
-    """Return a title with the number of its notebook: ``3 · Create the model``."""
-    return f"{int(stem[:2])} · {title}"
-
-
-def _title(notebook, otherwise):
-    """Return the first heading of a notebook."""
+def _title(stem):
+    """Return the title of a notebook with its number: ``3 · Create the model``."""
+    notebook = nbformat.read(runs.notebook_path(stem), as_version=4)
     for cell in notebook.cells:
         heading = _TITLE.search(cell.source)
         if cell.cell_type == "markdown" and heading:
-            return heading[1]
-    return otherwise
+            return f"{int(stem[:2])} · {heading[1]}"
+    return stem
 
 
 def _executed(folder, stem):
@@ -151,11 +90,12 @@ def _executed(folder, stem):
     except (OSError, ValueError):  # not executed, or killed while it was written
         cell = nbformat.v4.new_markdown_cell(f"# {stem} was not run")
         notebook = nbformat.v4.new_notebook(cells=[cell])
-    notebook.metadata.title = _title(notebook, stem)
+    notebook.metadata.title = _title(stem)
     for cell, below in itertools.pairwise(notebook.cells):
         for output in _pictures(cell):
             about = output.metadata.setdefault("image/png", {})
-            about["alt"] = re.sub(r"[*`]", "", _caption(below))
+            about["caption"] = _caption(below)
+            about["alt"] = re.sub(r"[*`]", "", about["caption"])
             about["is_strip"] = "strip" in cell.metadata.get("tags", [])
     return notebook
 
@@ -173,12 +113,11 @@ def _caption(below):
 
 
 def _figures(notebook):
-    """Return the figures of a notebook that the overview shows."""
+    """Return the pictures of an executed notebook that the overview shows."""
     figures = []
-    for cell, below in itertools.pairwise(notebook.cells):
+    for cell in notebook.cells:
         if "report-figure" in cell.metadata.get("tags", []):
-            for output in _pictures(cell):
-                figures.append(Figure(output, _caption(below)))
+            figures.extend(_pictures(cell))
     return figures
 
 
@@ -193,7 +132,10 @@ def _pad(notebook):
 
 
 def _write(folder, name, notebook, links, overview=None):
-    """Write a page: a notebook, or the overview instead of it."""
+    """Write a page: a notebook, or the overview instead of it.
+
+    `links` are the titles of pages by the names of their files.
+    """
     exporter = HTMLExporter(
         template_file=str(Path(__file__).with_name("pages.html.j2")),
         exclude_input_prompt=True,

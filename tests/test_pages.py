@@ -98,7 +98,7 @@ def executed():
     figure = base64.b64encode(file.getvalue()).decode()
     printed = new_output("stream", name="stdout", text=TERMINAL)
     cells = [
-        new_markdown_cell("# Load <it>\n\nnext: [2](02_preprocess_data.ipynb#end)"),
+        new_markdown_cell("# Load\n\nnext: [2](02_preprocess_data.ipynb#end)"),
         shown("image/png", figure, ["report-figure"], width=864, height=300),
         new_markdown_cell(CAPTION),
         shown("image/png", figure, ["strip"], width=864, height=300),
@@ -175,16 +175,23 @@ def test_pages_links_lead_to_pages_and_published_files(texts):
     assert 'href="02_preprocess_data.html#end"' in texts[STEMS[0]]
 
 
-def test_pages_links_between_them_say_titles(opened):
-    links = opened(STEMS[1]).locator("nav a").all_text_contents()
-    first, third = (runs.NOTEBOOKS / f"{STEMS[i]}.ipynb" for i in (0, 2))
-    titles = [nbformat.read(path, 4).cells[0].source for path in (first, third)]
-    expected = [title.split("\n")[0].removeprefix("# ") for title in titles]
-    assert links == [
-        f"1 · {expected[0]}",
-        "Overview of this run",
-        f"3 · {expected[1]}",
-    ]
+def test_overview_links_to_the_notebooks_by_their_titles(opened):
+    links = opened("index").locator("nav a").all_text_contents()
+    titles = []
+    for number, path in enumerate(runs.notebooks(), start=1):
+        first_line, _, _ = nbformat.read(path, 4).cells[0].source.partition("\n")
+        titles.append(f"{number} · {first_line.removeprefix('# ')}")
+    assert links == titles
+    assert titles[2] == "3 · Create the model"
+
+
+def test_page_links_to_the_overview_and_as_its_notebook_does(opened):
+    page = opened(STEMS[0])
+    assert page.locator("nav a").all_text_contents() == ["Overview of this run"]
+    page.get_by_role("link", name="2", exact=True).click()
+    assert page.url.endswith("/report/02_preprocess_data.html#end")
+    page.locator("nav a").click()
+    assert page.url.endswith("/report/index.html")
 
 
 def test_page_keeps_scripts_of_outputs(texts):
@@ -207,7 +214,7 @@ def test_page_holds_the_pictures_of_the_folder_images(texts):
 
 
 def test_page_has_the_title_of_its_notebook(texts):
-    assert "<title>Load &lt;it&gt;</title>" in texts[STEMS[0]]
+    assert "<title>1 · Load the dataset</title>" in texts[STEMS[0]]
 
 
 def test_page_folded_solution_is_markdown(texts):
@@ -232,7 +239,7 @@ def test_overview_begins_with_what_was_made_and_the_pad(opened):
         "In numbers",
         "accuracy fell by 0.05 percentage points",
         "Notebooks",
-        "1 · Load <it>",
+        "1 · Load the dataset\tdone\t1.2 s",
         "himax_we1_evb/model_data.cc",
     ]
     places = [text.find(part) for part in order]
