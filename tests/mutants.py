@@ -18,7 +18,9 @@ error. Exit status: 0 if each mutant is killed or lives for a reason that
 
 import argparse
 import ast
+import copy
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -52,7 +54,7 @@ OTHER_OPERATOR = {
     ast.NotEq: ast.Eq,
 }
 # Numbers of arguments with these names are left alone: an axis, the look of a figure.
-LEFT_ALONE = ("axis", "fontsize", "linewidth", "markersize")
+LEFT_ALONE = ("axis", "fontsize", "linewidth", "markersize", "padding")
 AROUND = 30  # letters before and after what a mutant changes, in its name
 LARGE = 200  # from here on, one more would be lost in the tolerance of a measurement
 # Why mutants of numbers may live, by their names.
@@ -121,36 +123,39 @@ def _unmarked(lines):
 
 
 def drawn(source, file, place, tests):
-    """Return the mutants of a place in a source, in an order as if by chance."""
-    before = ast.unparse(ast.parse(source))
+    """Return the mutants of a place in a source, in an order as if by chance.
+
+    A place is the name of a function, a class or a constant at the top of the source.
+    """
+    definitions = {_name(node): node for node in ast.parse(source).body}
+    definition = definitions[place]
+    definition.decorator_list = []  # they stand before its text
+    old = ast.get_source_segment(source, definition)
+    before = ast.unparse(definition)
     mutants = []
-    for changed in changes(source, place):
-        name = f"{file}, {place}: {difference(before, changed)}"
-        mutants.append(Mutant(name, file, source, changed, tests))
+    for new in changes(definition):
+        name = f"{file}, {place}: {difference(before, new)}"
+        mutants.append(Mutant(name, file, old, new, tests))
     # By their own text, so that a change elsewhere changes nothing in the order.
     mutants.sort(key=lambda mutant: hashlib.sha256(mutant.name.encode()).hexdigest())
     return mutants
 
 
-def changes(source, place):
-    """Return a source after each change of a number or an operator in a place.
-
-    A place is the name of a function, a class or a constant at the top of the source.
-    """
-    changed = []
-    for number in range(len(_nodes(ast.parse(source), place))):
-        tree = ast.parse(source)
-        _change(_nodes(tree, place)[number])
-        changed.append(ast.unparse(tree))
-    return changed
+def changes(definition):
+    """Return the text of a definition after each change of a number or an operator."""
+    texts = []
+    for number in range(len(_nodes(definition))):
+        changed = copy.deepcopy(definition)
+        _change(_nodes(changed)[number])
+        texts.append(ast.unparse(changed))
+    return texts
 
 
-def _nodes(tree, place):
-    """Return the numbers and operators of a place."""
-    definitions = {_name(node): node for node in tree.body}
+def _nodes(definition):
+    """Return the numbers and operators of a definition."""
     found = []
     left_alone = []
-    for node in ast.walk(definitions[place]):
+    for node in ast.walk(definition):
         if isinstance(node, ast.keyword) and node.arg in LEFT_ALONE:
             left_alone.append(node.value)
         elif _other(node) is not None and node not in left_alone:
@@ -190,16 +195,16 @@ def _change(node):
 
 def difference(old, new):
     """Return what differs in the first line that differs, before and after."""
-    before = after = ""
-    for before, after in zip(old.splitlines(), new.splitlines(), strict=False):
+    lines = itertools.zip_longest(old.splitlines(), new.splitlines(), fillvalue="")
+    for before, after in lines:
         if before != after:
-            break
-    start = 0
-    while before[start : start + 1] == after[start : start + 1]:
-        start += 1
-    start = max(0, start - AROUND)
-    end = start + 2 * AROUND
-    return f"`{before[start:end].strip()}` → `{after[start:end].strip()}`"
+            place = 0
+            while before[place : place + 1] == after[place : place + 1]:
+                place += 1
+            start = max(0, place - AROUND)
+            end = start + 2 * AROUND
+            return f"`{before[start:end].strip()}` → `{after[start:end].strip()}`"
+    return "nothing"
 
 
 # ------------------------------------------------------------------------- run
@@ -207,10 +212,8 @@ def difference(old, new):
 
 def copy_of_repository(folder):
     """Copy all that tests need into a new folder below `folder`; return its path."""
-    copy = folder / "repository"
     ignored = shutil.ignore_patterns(*NOT_COPIED)
-    shutil.copytree(REPOSITORY, copy, ignore=ignored)
-    return copy
+    return shutil.copytree(REPOSITORY, folder / "repository", ignore=ignored)
 
 
 def failures(folder, arguments, timeout=None):
@@ -286,9 +289,9 @@ def table(results):
     """Return the results as a table in Markdown."""
     lines = ["| what was changed | who killed it |", "|---|---|"]
     for result in results:
-        cells = [result.mutant.name, result.verdict()]
-        cells = [cell.replace("|", "\\|") for cell in cells]
-        lines.append(f"| {cells[0]} | {cells[1]} |")
+        changed = result.mutant.name.replace("|", "\\|")
+        noticed = result.verdict().replace("|", "\\|")
+        lines.append(f"| {changed} | {noticed} |")
     killed = sum(result.killer != "" for result in results)
     lines.append(f"\n{killed} of {len(results)} mutants were killed.")
     return "\n".join(lines)
