@@ -100,9 +100,7 @@ def draw_digit(ax, image, title="", value_range=None):
     if value_range is None and image.dtype.kind in "iu":
         limits = np.iinfo(image.dtype)
         value_range = (limits.min, limits.max)
-    if value_range is None:
-        value_range = (image.min(), image.max())
-    low, high = value_range
+    low, high = value_range or (image.min(), image.max())
     ax.imshow(image, cmap="gray", vmin=low, vmax=high)
     return _without_ticks(ax, title)
 
@@ -125,7 +123,7 @@ def draw_values(ax, patch, title="", value_range=None):
     lowest and the highest of the patch.
     """
     patch = np.asarray(patch, float)
-    low, high = value_range or (patch.min(), patch.max() + 1e-9)
+    low, high = value_range or (patch.min(), patch.max())
     ax.imshow(patch, cmap="gray", vmin=low, vmax=high)
     for (row, column), value in np.ndenumerate(patch):
         is_light = value - low > 0.5 * (high - low)

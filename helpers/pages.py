@@ -20,11 +20,9 @@ from helpers import report as reports
 from helpers import runs
 from helpers.files import replacing_file
 
+_OVERVIEW = "index"  # the name of the overview's file
 _TITLE = re.compile(r"^# (.+)", re.MULTILINE)
 _PICTURE_FILE = re.compile(r'src="\.\./images/([\w.]+)"')
-
-
-OVERVIEW = "index"  # the name of the overview's file
 
 
 def write_page(folder, stem):
@@ -32,7 +30,7 @@ def write_page(folder, stem):
 
     The notebook's own links lead to the one before it and the one after it.
     """
-    links = {OVERVIEW: "Overview of this run"}
+    links = {_OVERVIEW: "Overview of this run"}
     _write(folder, stem, _executed(folder, stem), links)
 
 
@@ -60,7 +58,7 @@ def write_overview(folder, results, problem):
     }
     links = {stem: _title(stem) for stem in runs.STEPS}
     page = nbformat.v4.new_notebook(metadata={"title": f"Run {folder.name}"})
-    _write(folder, OVERVIEW, page, links, overview)
+    _write(folder, _OVERVIEW, page, links, overview)
 
 
 def _headline(report):

@@ -36,7 +36,7 @@ STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
     "05_quantize_model",
     "06_test_quantized_model",
 )
-PUBLISHED, SUMS = "published", "SHA256SUMS"
+PUBLISHED = "published"  # the folder of a run for what others may use
 OF_THE_DESK = ("serial_port", "photo")  # parameters that change no artifact
 _OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
 _PATIENCE = 3  # seconds to wait for another notebook that saves
@@ -82,14 +82,12 @@ def open(notebook, variables):
     """
     _check_clone()
     _set_up_keras()
-    parameters = {
-        name: parameter.check(variables.get(name))
-        for name, parameter in declared(notebook_path(notebook)).items()
-    }
-    recorded = {
-        name: value for name, value in parameters.items() if name not in OF_THE_DESK
-    }
-    run = Run(parameters["save_model_name"], notebook, recorded, variables)
+    parameters = {}
+    for name, parameter in declared(notebook_path(notebook)).items():
+        value = parameter.check(variables.get(name))
+        if name not in OF_THE_DESK:
+            parameters[name] = value
+    run = Run(parameters["save_model_name"], notebook, parameters, variables)
     with _owned(run.folder):  # raises if a batch run has it
         return run
 
@@ -172,25 +170,13 @@ class Run:
         self._check_variables()
         for artifact in self._made_from:
             self._check_fresh(artifact, self._about(artifact))
-        sums = [
-            f"{hashlib.sha256(content).hexdigest()}  {path}\n"
-            for path, content in files.items()
-        ]
-        published = {**files, SUMS: "".join(sums).encode()}
-        with (
-            _owned(self.folder),
-            replacing_folder(self.folder / PUBLISHED) as new,
-        ):
-            for path, content in published.items():
+        with _owned(self.folder), replacing_folder(self.folder / PUBLISHED) as new:
+            sums = []
+            for path, content in files.items():
                 (new / path).parent.mkdir(parents=True, exist_ok=True)
                 (new / path).write_bytes(content)
-
-    def published(self, path):
-        """Return the bytes of a published file."""
-        try:
-            return (self.folder / PUBLISHED / path).read_bytes()
-        except OSError:
-            raise self._refusal(f"{PUBLISHED}/{path}", "is missing") from None
+                sums.append(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
+            (new / "SHA256SUMS").write_bytes("".join(sums).encode())
 
     def published_dataset(self):
         """Return the name of the dataset of the published model, or '' without one."""
@@ -246,7 +232,7 @@ class Run:
 
     def _refusal(self, artifact, problem):
         makers = {step[:2]: step for step in STEPS}
-        maker = makers.get(artifact[:2], STEPS[-1])  # published/ has no number
+        maker = makers.get(artifact[:2], STEPS[-1])
         return TutorialError(
             f"{self.folder / artifact} {problem}; run notebook {maker} to make "
             "it anew, then those between it and this one."

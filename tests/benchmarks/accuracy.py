@@ -75,7 +75,8 @@ def train(recipe, seed):
         subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
         run = Run("mnist_cnn")
         data = run.load("02_preprocessed.npz")
-        model_bytes = run.published("mnist_cnn_int8.tflite")
+        published = run.folder / "published"
+        model_bytes = (published / "mnist_cnn_int8.tflite").read_bytes()
     return tflite.tflm_or_stand_in(model_bytes), data
 
 

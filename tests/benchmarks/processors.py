@@ -81,7 +81,8 @@ def _compilers():
 
 
 def _row(run, images_i8, processor, compiler, optimize):
-    model = tflite.read(run.published(f"{run.name}_int8.tflite"))
+    published = run.folder / runs.PUBLISHED
+    model = tflite.read((published / f"{run.name}_int8.tflite").read_bytes())
     layers = integer_arithmetic.layers(model)
     expected = integer_arithmetic.run(layers, images_i8)[-1].reshape(-1, 10)
     program = _compiled(run, processor, compiler, optimize)
@@ -114,7 +115,7 @@ def _compiled(run, processor, compiler, optimize):
         folder = Path(temporary)
         program = folder / "program.elf"
         for path in ("cnn_int8.c", "cnn_int8.h", f"{numbers}.c", f"{numbers}.h"):
-            (folder / path).write_bytes(run.published(path))
+            shutil.copy(run.folder / runs.PUBLISHED / path, folder)
         command = [*compiler.command, f"-mcpu={processor}", optimize]
         command += COMMON
         command += [f"-Wl,-e,{function}", "-T", c_templates.FOLDER / "cortex_m.ld"]
