@@ -12,14 +12,6 @@ import numpy as np
 
 LEAST_CONTRAST = 64  # of the lowest and the highest of all pixels
 DIGITS = set(range(10))
-# Value ranges in use, and how to get from each to bytes. The first that fits is taken.
-RANGES = (
-    (0, 1, "x = np.rint(255 * x.astype(float)).astype('uint8')"),
-    (-0.5, 0.5, "x = np.rint(255 * (x.astype(float) + 0.5)).astype('uint8')"),
-    (-1, 1, "x = np.rint(127.5 * (x.astype(float) + 1)).astype('uint8')"),
-    (0, 255, "x = np.rint(x).astype('uint8')"),
-    (-128, 127, "x = np.rint(x.astype(float) + 128).astype('uint8')"),
-)
 
 
 @dataclass(frozen=True)
@@ -41,11 +33,20 @@ def image_problem(x):
     if not np.isfinite(x).all():
         remedy = "replace them: `x = np.nan_to_num(x, posinf=0, neginf=0)`"
         return Problem("has values that are nan or infinite", remedy)
+    low, high = float(x.min()), float(x.max())
+    if low == high:
+        remedy = "make the file anew from the original images"
+        return Problem(f"has no contrast: all its pixels are {low:g}", remedy)
+    line = f"np.interp(x, ({low:.6g}, {high:.6g}), (0, 255)).round().astype('uint8')"
     if x.dtype != np.uint8:
         found = f"is {x.dtype} from {x.min()} to {x.max()}"
-        line = _to_bytes(float(x.min()), float(x.max()))
-        return Problem(found, f"convert it: `{line}`")
-    return _contrast_problem(int(x.min()), int(x.max()))
+        return Problem(found, f"convert it: `x = {line}`")
+    if high - low >= LEAST_CONTRAST:
+        return None
+    if high == 1:
+        line = "x * 255"
+    found = f"has no contrast: its pixels go from {low:g} to {high:g}"
+    return Problem(found, f"stretch it: `x = {line}`")
 
 
 def _shape_remedy(shape):
@@ -54,45 +55,16 @@ def _shape_remedy(shape):
         return "reshape it: `x = x.reshape(-1, 28, 28)`"
     if shape[:2] == (28, 28) and len(shape) == 3:
         return "put the images first: `x = x.transpose(2, 0, 1)`"
-    if len(shape) == 4 and shape[3] in (3, 4):
+    if len(shape) == 4 and shape[3] in (1, 3, 4):  # grey, colours, with transparency
         return "make it grey: `x = x[..., :3].mean(axis=3).astype(x.dtype)`"
-    if len(shape) == 4 and shape[1] in (3, 4):
+    if len(shape) == 4 and shape[1] in (1, 3, 4):
         return "make it grey: `x = x[:, :3].mean(axis=1).astype(x.dtype)`"
-    if len(shape) == 4 and shape[3] == 1:
-        return "drop the last axis: `x = x[..., 0]`"
-    if len(shape) == 4 and shape[1] == 1:
-        return "drop the second axis: `x = x[:, 0]`"
     if shape[1:] == (32, 32):
         return "crop it: `x = x[:, 2:-2, 2:-2]`"
     if len(shape) == 3:
         zoom = f"(1, 28 / {shape[1]}, 28 / {shape[2]})"
         return f"resize it: `import scipy; x = scipy.ndimage.zoom(x, {zoom}, order=1)`"
     return "arrange it as one image of 28 rows and 28 columns after the other"
-
-
-def _to_bytes(low, high):
-    """Return the line that brings pixels from `low` to `high` to whole 0 … 255."""
-    is_narrow = high - low < 16  # such as after standardization, mean 0, deviation 1
-    for lowest, highest, line in RANGES:
-        fits = lowest <= low and high <= highest
-        if fits and not (is_narrow and highest > 1):
-            return line
-    if low == high:
-        return "x = x.astype('uint8')"
-    line = f"np.rint(255 * (x.astype(float) {-low:+.6g}) / {high - low:.6g})"
-    return f"x = np.clip({line}, 0, 255).astype('uint8')"
-
-
-def _contrast_problem(low, high):
-    found = f"has no contrast: its pixels go from {low} to {high}"
-    if low == high:
-        return Problem(found, "make the file anew from the original images")
-    if high - low >= LEAST_CONTRAST:
-        return None
-    line = f"x = np.rint(255 / {high - low} * (x - {low})).astype('uint8')"
-    if (low, high) == (0, 1):
-        line = "x = x * 255"
-    return Problem(found, f"stretch it: `{line}`")
 
 
 def label_problem(y, images):
@@ -131,8 +103,7 @@ def _label_shape_remedy(shape, images):
 
 def _type_remedy(y):
     try:
-        whole = y.astype(int)
-        is_whole = np.array_equal(whole, y.astype(float))
+        is_whole = np.array_equal(y.astype(int), y.astype(float))
     except (ValueError, TypeError):  # such as the text "seven"
         is_whole = False
     if is_whole:
@@ -143,15 +114,15 @@ def _type_remedy(y):
 def is_transposed(images, labels, known_images, known_labels):
     """Tell if the digits look more like known ones with rows and columns exchanged.
 
-    EMNIST's files come so. All images are (N, 28, 28), of all ten digits; the average
-    of each digit is correlated with the known one, both ways.
+    EMNIST's files come so. All images are (N, 28, 28), of all ten digits.
     """
-    as_they_are = 0.0
-    exchanged = 0.0
-    for digit in range(10):
-        average = images[labels == digit].mean(axis=0)
-        known = known_images[known_labels == digit].mean(axis=0).ravel()
-        with np.errstate(invalid="ignore"):  # an average without any contrast
-            as_they_are += np.corrcoef(average.ravel(), known)[0, 1]
-            exchanged += np.corrcoef(average.T.ravel(), known)[0, 1]
-    return exchanged - as_they_are > 2  # 0.2 for each digit
+    found = _averages(images, labels)
+    known = _averages(known_images, known_labels).ravel()
+    as_they_are = np.corrcoef(found.ravel(), known)[0, 1]
+    exchanged = np.corrcoef(found.transpose(0, 2, 1).ravel(), known)[0, 1]
+    return exchanged - as_they_are > 0.2
+
+
+def _averages(images, labels):
+    """Return the average image of each digit, (10, 28, 28)."""
+    return np.stack([images[labels == digit].mean(axis=0) for digit in range(10)])

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import os
-import urllib.error
+import tempfile
 import urllib.request
 from multiprocessing import pool
 from pathlib import Path
@@ -79,25 +79,26 @@ def file_of(dataset):
 
 
 def _mnist():
-    """Return ``mnist`` if Keras has it, or the path of a file that holds MNIST.
+    """Return ``mnist`` if the loader of Keras has it, or the path of a file with MNIST.
 
-    Without one it is downloaded. A file of another content, perhaps half of a download
-    that another program has begun, is left alone, and MNIST gets another name.
+    Without a file it is downloaded, within a minute. A file of another content, perhaps
+    half of a download that another program has begun, is left alone, and MNIST gets
+    another name.
     """
     folder = _keras_datasets()
     for name in ("mnist.npz", "mnist_complete.npz"):
         path = folder / name
         if not path.exists():
-            _download(path)
-        if _sha256(path) == FILE_SHA256:
+            # In a thread, because the look-up of a name cannot be given a time limit.
+            with pool.ThreadPool(1) as thread:
+                thread.apply_async(_download, [path]).get(PATIENCE)
+        if _sha256(path.read_bytes()) == FILE_SHA256:
             # Keras looks elsewhere, and downloads again, if it may not write there.
             keras_reads_it = name == "mnist.npz" and os.access(folder.parent, os.W_OK)
             return "mnist" if keras_reads_it else str(path)
         if _holds_mnist(path):
             return str(path)
-    raise ValueError(
-        f"mnist.npz and mnist_complete.npz in {folder} hold something else"
-    )
+    raise ValueError(f"{path} holds something else")
 
 
 def _keras_datasets():
@@ -110,41 +111,27 @@ def _keras_datasets():
 
 
 def _download(path):
-    """Let `path` hold MNIST within a minute, or raise what went wrong.
-
-    In a thread, because the look-up of a name cannot be given a time limit.
-    """
+    """Let `path` hold MNIST; of several processes one fetches it, the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with pool.ThreadPool(1) as thread:
-        thread.apply_async(_fetch, [path]).get(PATIENCE)
-
-
-def _fetch(path):
-    """Fetch MNIST into `path`; of several processes one does, and the others wait."""
-    lock = path.with_name(f".{path.name}.lock")
-    with filelock.FileLock(lock, timeout=PATIENCE):
+    with filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=PATIENCE):
         if path.exists():
             return
         with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
             content = answer.read()
-        if hashlib.sha256(content).hexdigest() != FILE_SHA256:
+        if _sha256(content) != FILE_SHA256:
             raise ValueError("what came back is not mnist.npz, perhaps a log-in page")
-        new = path.with_name(f".{path.name}-{os.getpid()}-partial")
-        try:
-            new.write_bytes(content)
-            os.replace(new, path)
-        finally:
-            new.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".mnist-", dir=path.parent) as folder:
+            whole = Path(folder, path.name)
+            whole.write_bytes(content)
+            os.replace(whole, path)
 
 
 def _reason(error):
     """Return in a few words why a download failed."""
     if isinstance(error, (pool.TimeoutError, TimeoutError)):
         return f"no answer within {PATIENCE} s, or a very slow one"
-    if isinstance(error, urllib.error.HTTPError):
-        first_line, *_ = str(error.reason).splitlines()
-        return f"HTTP {error.code}: {first_line}"
-    return str(getattr(error, "reason", error)).rstrip(".")
+    first_line = str(error).split("\n")[0]
+    return first_line.strip("<.>")  # urllib writes some errors as <urlopen error ...>
 
 
 def _holds_mnist(path):
@@ -239,8 +226,8 @@ def example_digit(digit):
     return _sample()[0][500 * digit]
 
 
-def _sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sample():

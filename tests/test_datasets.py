@@ -27,9 +27,9 @@ ANSWERS = {  # status, header and body of a server's answer, and what is said of
     "wrong": (200, ("X", ""), FILE[::-1], "log-in page"),
     "page": (200, ("X", ""), b"<html>Please log in to the network.", "log-in page"),
     "login": (302, ("Location", "/page"), b"", "log-in page"),
-    "loop": (302, ("Location", "/loop"), b"", "HTTP 302: .*infinite loop"),
+    "loop": (302, ("Location", "/loop"), b"", "HTTP Error 302: .*infinite loop"),
     "cut": (200, ("Content-Length", "300000"), FILE, "IncompleteRead"),
-    "missing": (404, ("X", ""), b"", "HTTP 404: Not Found"),
+    "missing": (404, ("X", ""), b"", "HTTP Error 404: Not Found"),
     "silent": (0, (), b"", "no answer within 1 s"),
     "look-up": (0, (), b"", "no answer within 1 s"),
     "refused": (0, (), b"", "refused|no answer"),  # Windows tries for two seconds
