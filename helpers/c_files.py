@@ -26,7 +26,6 @@ from helpers import (
     c_templates,
     gate,
     integer_arithmetic,
-    published_readme,
     tflite,
 )
 from helpers.files import TutorialError
@@ -73,7 +72,7 @@ def published_files(name, model_bytes, report, data, scores_i8):
     himax = "himax_we1_evb/model_data"
     memory = static_bytes(layers)
     texts = {
-        "README.md": published_readme.published_readme(name, report, memory),
+        "README.md": published_readme(name, report, memory),
         f"{stem}.cc": _array(f"{stem}.h", symbol, model_bytes, about),
         f"{stem}.h": _array_header(f"{stem}.h", symbol),
         f"{stem}_board.h": _board_header(name, model, report, about),
@@ -94,6 +93,26 @@ def published_files(name, model_bytes, report, data, scores_i8):
     sha256 = report.model.sha256
     files.update(arduino.sketch_files(name, files, sha256, images[0], logits.ravel()))
     return files
+
+
+def published_readme(name, report, static_bytes):
+    """Return the text of ``README.md`` for the folder that the run `name` publishes.
+
+    `report` is the run's `Report`, `static_bytes` the memory that the plain C needs.
+    """
+    before, after = report.accuracy.float, report.accuracy.int8
+    return c_templates.render(
+        "published_readme.md.j2",
+        name,
+        report=report,
+        before=rate(before.correct, before.images),
+        after=rate(after.correct, after.images),
+        sketch=arduino.sketch_path(name),
+        sketch_folder=arduino.sketch_folder(name),
+        has_softmax="SOFTMAX" in report.model.operators,
+        static_bytes=static_bytes,
+        sketch_bytes=static_bytes + arduino.SKETCH_BYTES,
+    )
 
 
 def plain_c_files(name, layers, about=()):

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import need
 from helpers import arduino, c_files, integer_arithmetic, report, tflite
-from helpers.published_readme import published_readme
+from helpers.c_files import published_readme
 
 NAME = "mnist-cnn"
 ADDED_BY_PUBLISHING = {"SHA256SUMS"}
