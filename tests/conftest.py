@@ -251,12 +251,6 @@ class Candidate:
             self.scores_i8,
         )
 
-    def publish(self, name, folder):
-        """Write these files into a folder."""
-        for path, content in self.published_files(name).items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
-
 
 @pytest.fixture(scope="session")
 def candidate(sample, trained, models):
@@ -294,13 +288,14 @@ def sketch(candidate, tmp_path_factory):
 
     It lies in a folder with all other published files.
     """
+    import c_programs
     import emulated_uno
 
     from helpers import arduino
 
     emulated_uno.need_tools()
     folder = tmp_path_factory.mktemp("published")
-    candidate.publish("mnist-cnn", folder)
+    c_programs.write(candidate.published_files("mnist-cnn"), folder)
     sketch = folder / arduino.sketch_path("mnist-cnn")
     return emulated_uno.build(sketch, folder / "uno")
 

@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -34,19 +35,9 @@ def values_of(number):
 def lessons():
     """Return the variables of notebooks 1, 2 and 3 by the notebook's number."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "use_style", do_nothing)  # it needs a notebook's kernel
-        patch.setattr("matplotlib.pyplot.show", close_figures)
+        patch.setattr(figures, "use_style", lambda: None)  # it needs a kernel
+        patch.setattr("matplotlib.pyplot.show", lambda: plt.close("all"))
         return {number: values_of(number) for number in (1, 2, 3)}
-
-
-def do_nothing():
-    pass
-
-
-def close_figures():
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
 
 
 def test_network_fits_the_memory_that_notebook_1_names():

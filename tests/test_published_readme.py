@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import replace
 
+import c_programs
 import pytest
 
 from conftest import need
@@ -91,9 +92,7 @@ def test_c_example_compiles_and_links(files, text, tmp_path):
     need("gcc", "gcc")
     [example] = re.findall(r"```c\n(.*?)```", text, re.S)
     (tmp_path / "main.c").write_text(f"{example}\nint main(void) {{ return 0; }}\n")
-    for path, content in files.items():
-        if "/" not in path:
-            (tmp_path / path).write_bytes(content)
+    c_programs.write(files, tmp_path)
     names = [name for name in arduino.c_names(NAME) if name.endswith(".c")]
     command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "main.c", *names]
     subprocess.run([*command, "-o", "program"], cwd=tmp_path, check=True)
