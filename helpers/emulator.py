@@ -1,10 +1,9 @@
 """A program of its own that emulates a Cortex-M: `helpers.processors` starts it.
 
-    python -m helpers.emulator FOLDER PROCESSOR RAM_BYTES
+    python -m helpers.emulator PROGRAM.ELF PROCESSOR RAM_BYTES
 
-It reads ``program.elf`` and ``images.bin`` (784 int8 pixels each) in the folder, runs
-the program's entry function on each image, writes ``logits.bin`` (10 int8 each) and
-prints its figures as JSON.
+It reads images, 784 int8 pixels each, from standard input, runs the program's entry
+function on each, and prints as JSON what that took and the logits, or an error.
 
 The processor is emulated by `unicorn <https://www.unicorn-engine.org>`_, QEMU's
 processors as a library, under the GPLv2. It runs in this process alone, is no part of
@@ -21,7 +20,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import unicorn
 from unicorn import arm_const
 
@@ -35,7 +33,7 @@ _FLASH = 0
 _FLASH_BYTES = 128 * 1024
 _RAM = 0x2000_0000
 _RETURN = _FLASH + _FLASH_BYTES - 2  # an address where no code is
-_PAINT = 0xA5  # what RAM that nothing has used is filled with
+_PAINT = b"\xa5"  # what RAM that nothing has used is filled with
 _COLLISION = "needs more RAM: its stack ran into its variables"
 _LOAD = 1  # type of a segment that belongs into memory, in the ELF specification
 
@@ -60,22 +58,20 @@ def read_elf(content):
     """
     entry, table = struct.unpack_from("<II", content, 24)
     entry_bytes, count = struct.unpack_from("<HH", content, 42)
-    flash = bytearray()
+    flash = b""
     static_bytes = 0
     for number in range(count):
         header = struct.unpack_from("<8I", content, table + number * entry_bytes)
         kind, offset, address, _, file_bytes, memory_bytes, _, _ = header
-        if kind != _LOAD or memory_bytes == 0:
+        if kind != _LOAD:
             continue
         if address < _RAM:
-            end = address + file_bytes
-            flash.extend(bytes(max(0, end - len(flash))))
-            flash[address:end] = content[offset : offset + file_bytes]
+            flash = content[offset : offset + file_bytes]
         elif file_bytes > 0:
             raise EmulatorError("has variables with a value, which nothing would set")
         else:
-            static_bytes = max(static_bytes, address - _RAM + memory_bytes)
-    return Program(bytes(flash), static_bytes, entry & ~1)
+            static_bytes = memory_bytes
+    return Program(flash, static_bytes, entry & ~1)
 
 
 class Microcontroller:
@@ -98,16 +94,20 @@ class Microcontroller:
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
         self._machine.ctl_set_cpu_model(PROCESSORS[processor])
-        readable = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
-        self._machine.mem_map(_FLASH, _FLASH_BYTES, readable)
+        code = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        self._machine.mem_map(_FLASH, _FLASH_BYTES, code)
         self._machine.mem_write(_FLASH, program.flash)
-        self._machine.mem_map(_RAM, ram_bytes)
-        self._machine.mem_write(self._free, bytes([_PAINT]) * (self._end - self._free))
+        data = unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
+        self._machine.mem_map(_RAM, ram_bytes, data)
+        self._machine.mem_write(self._free, _PAINT * (self._end - self._free))
 
-    def classify(self, image_i8):
-        """Run the program's function on 784 int8 pixels; return ten int8 logits."""
+    def classify(self, image):
+        """Run the program's function on an image; return its ten logits.
+
+        Both are the bytes of int8 numbers.
+        """
         machine = self._machine
-        machine.mem_write(self._image, image_i8.tobytes())
+        machine.mem_write(self._image, image)
         # The registers of a call, by the "Procedure Call Standard for the Arm
         # Architecture": two arguments, the stack, and where to return to.
         machine.reg_write(arm_const.UC_ARM_REG_R0, self._image)
@@ -120,9 +120,9 @@ class Microcontroller:
             raise EmulatorError(f"stopped: {error}") from error
         if self.stack_bytes() >= self._end - self._free:
             raise EmulatorError(_COLLISION)
-        return np.frombuffer(machine.mem_read(self._logits, LOGITS), np.int8)
+        return bytes(machine.mem_read(self._logits, LOGITS))
 
-    def count_instructions(self, image_i8):
+    def count_instructions(self, image):
         """Return how many instructions the processor executes for an image.
 
         It also checks that the stack, however far apart its bytes are, ends above the
@@ -143,66 +143,69 @@ class Microcontroller:
         checker = machine.hook_add(
             unicorn.UC_HOOK_MEM_WRITE, check, begin=_RAM, end=self._free - 1
         )
-        self.classify(image_i8)
+        self.classify(image)
         machine.hook_del(counter)
         machine.hook_del(checker)
         if collisions:
             raise EmulatorError(_COLLISION)
         total = 0
         for (address, size), runs in times.items():
-            code = machine.mem_read(address, size)
-            total += runs * instructions_in(np.frombuffer(code, "<u2"))
+            total += runs * instructions_in(machine.mem_read(address, size))
         return total
 
     def stack_bytes(self):
         """Return how much of the RAM's end has been written to, by painted memory."""
         memory = self._machine.mem_read(self._free, self._end - self._free)
-        used = np.flatnonzero(np.frombuffer(memory, np.uint8) != _PAINT)
-        if len(used) == 0:
-            return 0
-        return self._end - self._free - int(used[0])
+        return len(memory.lstrip(_PAINT))
 
 
 def instructions_in(code):
-    """Return how many Thumb instructions there are in 16-bit units of code.
+    """Return how many Thumb instructions there are in bytes of code.
 
-    An instruction has two units if its first begins with 11101, 11110 or 11111
-    ("Armv7-M Architecture Reference Manual", A5.1).
+    An instruction has four bytes if its upper byte, the second one, begins with 11101,
+    11110 or 11111, else two ("Armv7-M Architecture Reference Manual", A5.1).
     """
     count = 0
     place = 0
     while place < len(code):
-        place += 2 if code[place] >> 11 >= 0b11101 else 1
+        place += 4 if code[place + 1] >> 3 >= 0b11101 else 2
         count += 1
     return count
 
 
-def main():
-    """Run what the command line names."""
-    folder = Path(sys.argv[1])
-    processor = sys.argv[2]
-    ram_bytes = int(sys.argv[3])
-    images = np.fromfile(folder / "images.bin", np.int8).reshape(-1, IMAGE_BYTES)
-    logits = np.empty((len(images), LOGITS), np.int8)
-    try:
-        program = read_elf((folder / "program.elf").read_bytes())
-        # A processor that has counted stays slow, so another one runs the images.
-        counting = Microcontroller(program, processor, ram_bytes)
-        instructions = counting.count_instructions(images[0])
-        chip = Microcontroller(program, processor, ram_bytes)
-        for number, image in enumerate(images):
-            logits[number] = chip.classify(image)
-    except EmulatorError as error:
-        print(json.dumps({"error": str(error)}))
-        return
-    logits.tofile(folder / "logits.bin")
-    figures = {
+def run(program, processor, ram_bytes, images):
+    """Return by name what a `Program` takes, and its logits in hexadecimal.
+
+    `images` are the bytes of all images. EmulatorError if it cannot be run.
+    """
+    # A processor that has counted stays slow, so another one runs the images.
+    counting = Microcontroller(program, processor, ram_bytes)
+    instructions = counting.count_instructions(images[:IMAGE_BYTES])
+    chip = Microcontroller(program, processor, ram_bytes)
+    logits = b""
+    for start in range(0, len(images), IMAGE_BYTES):
+        logits += chip.classify(images[start : start + IMAGE_BYTES])
+    stack_bytes = chip.stack_bytes()
+    return {
         "flash_bytes": len(program.flash),
         "static_bytes": program.static_bytes,
-        "stack_bytes": chip.stack_bytes(),
+        "stack_bytes": stack_bytes,
+        "used_bytes": program.static_bytes + IMAGE_BYTES + LOGITS + stack_bytes,
         "instructions": instructions,
+        "logits": logits.hex(),
     }
-    print(json.dumps(figures))
+
+
+def main():
+    """Run what the command line names."""
+    path, processor, ram_bytes = sys.argv[1:]
+    images = sys.stdin.buffer.read()
+    try:
+        program = read_elf(Path(path).read_bytes())
+        found = run(program, processor, int(ram_bytes), images)
+    except EmulatorError as error:
+        found = {"error": str(error)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,7 @@ import numpy as np
 from helpers import c_templates
 from helpers.files import TutorialError, check_temporary_folder
 
-IMAGE_BYTES = 784
-LOGITS = 10
+PROCESSORS = ("cortex-m3", "cortex-m0")
 _REPOSITORY = Path(__file__).parents[1]
 _TIMEOUT = 600  # seconds, for each compiler and each program
 _INSTALL = "run pip install -r requirements.txt in the environment that you use"
@@ -37,26 +37,31 @@ class ProcessorRun:
     """What the network took on an emulated processor, and what it answered."""
 
     processor: str
-    ram_bytes: int  # of RAM that there is, for everything
     flash_bytes: int  # code, weights and all other constants
-    static_bytes: int  # variables; an image and its logits, 794 bytes, come on top
+    static_bytes: int  # variables
     stack_bytes: int  # at most, as painted memory shows
+    used_bytes: int  # of RAM: variables, an image, its logits and the stack
     instructions: int  # for one image; not clock cycles, which are not emulated
     logits: np.ndarray  # int8, (images, 10)
 
-    @property
-    def used_bytes(self):
-        """The RAM that is used: variables, image, logits and stack."""
-        return self.static_bytes + IMAGE_BYTES + LOGITS + self.stack_bytes
+
+def emulate_all(name, files, images_i8, ram_bytes):
+    """Return what `emulate` does for each of `PROCESSORS`, which run side by side."""
+
+    def run(processor):
+        return emulate(name, files, images_i8, processor, ram_bytes)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(run, PROCESSORS))
 
 
-def emulate(name, files, images_i8, processor, ram_bytes=2048):
+def emulate(name, files, images_i8, processor, ram_bytes):
     """Run the published C on an emulated processor; return a `ProcessorRun`.
 
     `files` are the published files of the run `name`, by path. `images_i8` are int8,
-    (images, 28, 28, 1). `processor` is ``"cortex-m0"`` or ``"cortex-m3"``. It has
-    `ram_bytes` of RAM, a multiple of 1,024, for variables, image, logits and stack:
-    an access beyond them is an error. TutorialError if anything cannot be run.
+    (images, 28, 28, 1). `processor` is one of `PROCESSORS`. It has `ram_bytes` of RAM,
+    a multiple of 1,024, for variables, image, logits and stack: an access beyond them
+    is an error. TutorialError if anything cannot be run.
     """
     options = [
         "-target",
@@ -69,19 +74,27 @@ def emulate(name, files, images_i8, processor, ram_bytes=2048):
         "-T",
         c_templates.FOLDER / "cortex_m.ld",
     ]
+    command = [sys.executable, "-m", "helpers.emulator"]
     with _folder() as folder:
         _compile(files, options, folder, "program.elf")
-        images_i8.tofile(folder / "images.bin")
-        figures = _emulated(folder, processor, ram_bytes)
-        logits = np.fromfile(folder / "logits.bin", np.int8).reshape(-1, LOGITS)
+        command += [folder / "program.elf", processor, str(ram_bytes)]
+        given = images_i8.tobytes()
+        found = json.loads(_call("The emulator", command, _REPOSITORY, _INSTALL, given))
+    if "error" in found:
+        raise TutorialError(
+            f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain C "
+            f"{found['error']}; give it more RAM, or make the network smaller in "
+            "notebook 3."
+        )
+    logits = np.frombuffer(bytes.fromhex(found["logits"]), np.int8)
     return ProcessorRun(
         processor=processor,
-        ram_bytes=ram_bytes,
-        flash_bytes=figures["flash_bytes"],
-        static_bytes=figures["static_bytes"],
-        stack_bytes=figures["stack_bytes"],
-        instructions=figures["instructions"],
-        logits=logits,
+        flash_bytes=found["flash_bytes"],
+        static_bytes=found["static_bytes"],
+        stack_bytes=found["stack_bytes"],
+        used_bytes=found["used_bytes"],
+        instructions=found["instructions"],
+        logits=logits.reshape(len(images_i8), -1),
     )
 
 
@@ -90,13 +103,14 @@ def run_here(name, files, images_i8):
 
     Arguments as for `emulate`. TutorialError if anything cannot be run.
     """
+    scope = c_templates.c_name(name)
     options = [
         "-O2",
         "-include",
         f"{name}_int8_inference.h",
-        f"-DCLASSIFY={c_templates.c_name(name)}_classify",
-        f"-DIMAGE_BYTES={IMAGE_BYTES}",
-        f"-DLOGITS={LOGITS}",
+        f"-DCLASSIFY={scope}_classify",
+        f"-DIMAGE_BYTES={scope.upper()}_IMAGE_BYTES",
+        f"-DLOGITS={scope.upper()}_LOGITS",
         c_templates.FOLDER / "run_images.c",
     ]
     what = "The plain C, compiled for this computer,"
@@ -104,13 +118,7 @@ def run_here(name, files, images_i8):
         program = folder / "program.exe"  # other systems do not mind the ending
         _compile(files, options, folder, program.name)
         printed = _call(what, [program], folder, _OTHER_FOLDER, images_i8.tobytes())
-    expected = len(images_i8) * LOGITS
-    if len(printed) != expected:
-        raise TutorialError(
-            f"{what} answered with {len(printed):,} bytes, where {expected:,} logits "
-            f"were expected; {_OTHER_FOLDER}."
-        )
-    return np.frombuffer(printed, np.int8).reshape(-1, LOGITS)
+    return np.frombuffer(printed, np.int8).reshape(len(images_i8), -1)
 
 
 def webassembly(name, files):
@@ -130,45 +138,19 @@ def webassembly(name, files):
 
 
 def _compile(files, options, folder, output):
-    """Compile the C of the published `files` in a folder with zig.
-
-    What zig keeps for the next call lies in `_cache`.
-    """
+    """Write the C of the published `files` to a folder, and compile it with zig."""
+    for path, content in files.items():
+        if "/" not in path and path.endswith((".c", ".h")):
+            (folder / path).write_bytes(content)
     command = [sys.executable, "-m", "ziglang", "cc", "-std=c99"]
     command.append("-fno-sanitize=all")  # zig would compile traps in
     command += ["-I", folder, "-o", folder / output]
     command += options
-    command += _written(files, folder)
+    command += sorted(folder.glob("*.c"))
     cache = str(_cache())
     kept = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     remedy = f"{_INSTALL}, or {_OTHER_FOLDER}"
     _call("The compiler zig", command, folder, remedy, environment=kept)
-
-
-def _emulated(folder, processor, ram_bytes):
-    """Run the program of a folder on its images; return the emulator's figures."""
-    command = [sys.executable, "-m", "helpers.emulator"]
-    command += [folder, processor, str(ram_bytes)]
-    figures = json.loads(_call("The emulator", command, _REPOSITORY, _INSTALL))
-    if "error" in figures:
-        raise TutorialError(
-            f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain C "
-            f"{figures['error']}; give it more RAM, or make the network smaller in "
-            "notebook 3."
-        )
-    return figures
-
-
-def _written(files, folder):
-    """Write the C of the published `files` to a folder; return what to compile."""
-    sources = []
-    for path, content in files.items():
-        if "/" in path or not path.endswith((".c", ".h")):
-            continue
-        (folder / path).write_bytes(content)
-        if path.endswith(".c"):
-            sources.append(folder / path)
-    return sources
 
 
 def _call(what, command, folder, remedy, given=b"", environment=None):

@@ -398,10 +398,10 @@ def test_differences_of_the_runtimes_are_counted(capsys):
 def test_table_of_programs_has_what_they_take():
     ran = processors.ProcessorRun(
         processor="cortex-m3",
-        ram_bytes=2048,
         flash_bytes=19_000,
         static_bytes=1000,
         stack_bytes=180,
+        used_bytes=1974,
         instructions=880_000,
         logits=None,
     )

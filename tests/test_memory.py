@@ -13,7 +13,7 @@ def measured(models, sample):
 
     def run(processor):
         images = sample["test_images"][:3]
-        return processors.emulate("model", files, images, processor)
+        return processors.emulate("model", files, images, processor, 2048)
 
     return run
 

@@ -86,10 +86,8 @@ def _row(run, images_i8, processor, compiler, optimize):
     layers = integer_arithmetic.layers(model)
     expected = integer_arithmetic.run(layers, images_i8)[-1].reshape(-1, 10)
     program = _compiled(run, processor, compiler, optimize)
-    counting = emulator.Microcontroller(program, processor, RAM)
-    instructions = counting.count_instructions(images_i8[0])
-    chip = emulator.Microcontroller(program, processor, RAM)
-    found = np.array([chip.classify(image) for image in images_i8])
+    ran = emulator.run(program, processor, RAM, images_i8.tobytes())
+    found = np.frombuffer(bytes.fromhex(ran["logits"]), np.int8).reshape(-1, 10)
     static = program.static_bytes
     cells = [
         run.name,
@@ -98,8 +96,8 @@ def _row(run, images_i8, processor, compiler, optimize):
         f"{len(program.flash):,}",
         f"{static:,}",
         f"{static + emulator.IMAGE_BYTES:,}",
-        f"{chip.stack_bytes():,}",
-        f"{instructions / 1e6:.3f} M",
+        f"{ran['stack_bytes']:,}",
+        f"{ran['instructions'] / 1e6:.3f} M",
         f"{np.count_nonzero(found != expected):,} of {found.size:,}",
     ]
     return f"| {' | '.join(cells)} |"
