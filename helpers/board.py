@@ -6,7 +6,6 @@ sent again until the board confirms it: a bad line costs time and changes no ans
 """
 
 import binascii
-import contextlib
 import errno
 import re
 import sys
@@ -21,13 +20,15 @@ import tqdm
 from helpers import arduino
 from helpers.files import TutorialError
 
-_GREETING = re.compile(r"digits 1, (\S+) ([0-9a-f]{8}), self-test (passed|FAILED)")
+_GREETING = re.compile(
+    r"digits 1, (?P<name>\S+) (?P<sha256>[0-9a-f]{8}), self-test (?P<test>\w+)"
+)
 _NEXT = re.compile(r"next (\d+)")
 _AGAIN = re.compile(r"again (\d+)")
 _ANSWER = re.compile(r"digit (\d), logits((?: -?\d+){10}), (\d+) microseconds")
 _BAUD = 115200
 _SECONDS_TO_START = 10  # an Uno waits two for an upload; then it tests itself
-_MOST_FAILURES = 10  # before a board is given up
+_MOST_WAITS = 20  # for a reply, in time of an image, before the board is given up
 _LONGEST_LINE = 200  # bytes; the sketch sends shorter ones
 
 
@@ -39,15 +40,6 @@ class BoardRun:
     correct: int  # images whose digit is the label
     differing_logits: int  # of 10 an image
     milliseconds: float  # of computing an image, by the board's own clock, on average
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """What a board says of itself."""
-
-    name: str  # of the run that published its sketch
-    sha256: str  # the first eight digits of its model's
-    passed: bool  # whether it computed the image that it carries as it should
 
 
 @dataclass(frozen=True)
@@ -74,12 +66,10 @@ def test(serial_port, name, model_sha256, images_i8, labels, logits, patience=1.
     answers = []
     with _opened(serial_port, patience) as port:
         try:
-            board = Board(port, patience)
-            greeting = board.greeting()
-            _check_greeting(greeting, board.heard, serial_port, name, model_sha256)
+            check_model(port, name, model_sha256)
             bar = tqdm.tqdm(images_i8, "on the board", file=sys.stdout, leave=False)
             for image in bar:
-                answers.append(board.read(image))
+                answers.append(read(port, image))
         except serial.SerialException as error:
             raise TutorialError(
                 f"The board on {serial_port} stopped answering after {len(answers)} of "
@@ -97,79 +87,86 @@ def test(serial_port, name, model_sha256, images_i8, labels, logits, patience=1.
     )
 
 
-class Board:
-    """The host's side of the protocol, on an open port of pyserial."""
+def check_model(port, name, model_sha256):
+    """Raise a TutorialError unless the board on `port` runs the model expected."""
+    upload = f"upload published/{arduino.sketch_path(name)} with the Arduino IDE"
+    greeting = _greeting(port, upload)
+    if greeting["sha256"] != model_sha256[:8]:
+        raise TutorialError(
+            f"The board on {port.name} has the model {greeting['sha256']} of the run "
+            f"{greeting['name']}, but {model_sha256[:8]} is published here; {upload}, "
+            "then run this cell again, or the batch command with --start-at 6."
+        )
+    if greeting["test"] != "passed":
+        raise TutorialError(
+            f"The board on {port.name} computes other logits than it should for the "
+            f"image in its sketch; {upload} again, built by the board's own package."
+        )
 
-    def __init__(self, port, patience):
-        """Talk over `port`; wait `patience` seconds for a reply."""
-        self.heard = b""  # the first line that was no greeting
-        self._port = port
-        self._patience = patience
 
-    def greeting(self):
-        """Return the board's `Greeting`, or None if there is none.
+def _greeting(port, upload):
+    """Return the match of `_GREETING` with what the board on `port` says.
 
-        The board greets when it starts, which opening the port may cause, and when it
-        is asked.
-        """
-        deadline = time.monotonic() + _SECONDS_TO_START
-        while time.monotonic() < deadline:
-            line = self._port.read_until(b"\n", _LONGEST_LINE)
-            found = _GREETING.fullmatch(_checked(line) or "")
-            if found:
-                return Greeting(found[1], found[2], found[3] == "passed")
-            self.heard = self.heard or line.strip()
-            self._port.write(b"?")
-        return None
+    It greets when it starts, which opening the port may cause, and when it is asked.
+    """
+    heard = b""  # the first line that was no greeting
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline:
+        line = port.read_until(b"\n", _LONGEST_LINE)
+        greeting = _GREETING.fullmatch(_checked(line) or "")
+        if greeting:
+            return greeting
+        heard = heard or line.strip()
+        port.write(b"?")
+    if heard:
+        sent = heard[:40].decode("ascii", "replace")
+        raise TutorialError(
+            f"The board on {port.name} runs another sketch, which sends {sent!r}; "
+            f"{upload}, then run this cell again."
+        )
+    raise TutorialError(
+        f"Nothing answers on {port.name}, but a board with the published sketch "
+        f"is expected there; {upload}, then run this cell again."
+    )
 
-    def read(self, image_i8):
-        """Return the board's `Answer` for 784 int8 pixels.
 
-        SerialException if the port is gone, or if the board does not confirm a row.
-        """
-        rows = np.reshape(image_i8, (28, 28))
-        row = 0
-        failures = 0  # since a row was confirmed
-        restarts = 0  # the board has forgotten rows, as after a reset
-        while failures < _MOST_FAILURES and restarts < _MOST_FAILURES:
-            self._port.write(_row_line(row, rows[row]))
-            reply = self._reply(row)
-            if isinstance(reply, Answer):
-                return reply
-            if reply > row:
-                failures = 0
-            else:
-                failures += 1
-            if reply < row:
-                restarts += 1
-            row = reply
-        raise serial.SerialTimeoutException(f"it did not confirm row {row}")
+def read(port, image_i8):
+    """Return the `Answer` of the board on `port` for 784 int8 pixels.
 
-    def _reply(self, row):
-        """Return the reply to `row`: an `Answer`, or which row to send next.
+    SerialException if the port is gone, or if the board does not come to an answer.
+    """
+    rows = np.reshape(image_i8, (28, 28))
+    row = 0
+    deadline = time.monotonic() + _MOST_WAITS * port.timeout
+    while time.monotonic() < deadline:
+        port.write(_row_line(row, rows[row]))
+        reply = _reply(port, row)
+        if isinstance(reply, Answer):
+            return reply
+        row = reply
+    raise serial.SerialTimeoutException(f"it did not confirm row {row}")
 
-        That is `row` again if nothing comes, or something damaged. What does not belong
-        to `row` is the reply to a row that was sent twice, and is ignored.
-        """
-        deadline = time.monotonic() + self._patience
-        while time.monotonic() < deadline:
-            line = self._port.read_until(b"\n", _LONGEST_LINE)
-            if line in (b"\n", b"\r\n"):
-                continue  # the end of a line, sent twice
-            text = _checked(line)
-            if text is None:
-                return row
-            again = _AGAIN.fullmatch(text)
-            if again:
-                return int(again[1])
-            confirmed = _NEXT.fullmatch(text)
-            if confirmed and int(confirmed[1]) == row + 1:
-                return row + 1
-            answer = _ANSWER.fullmatch(text)
-            if answer and row == 27:
-                logits = [int(value) for value in answer[2].split()]
-                return Answer(int(answer[1]), logits, int(answer[3]))
-        return row
+
+def _reply(port, row):
+    """Return the reply to `row`: an `Answer`, or which row to send next.
+
+    That is `row` again if nothing comes, or something damaged. What does not belong to
+    `row` is the reply to a row that was sent twice, and is ignored.
+    """
+    while True:
+        text = _checked(port.read_until(b"\n", _LONGEST_LINE))
+        if text is None:
+            return row
+        again = _AGAIN.fullmatch(text)
+        if again:
+            return int(again[1])
+        confirmed = _NEXT.fullmatch(text)
+        if confirmed and int(confirmed[1]) == row + 1:
+            return row + 1
+        answer = _ANSWER.fullmatch(text)
+        if answer and row == 27:
+            logits = [int(value) for value in answer[2].split()]
+            return Answer(int(answer[1]), logits, int(answer[3]))
 
 
 def _row_line(row, pixels_i8):
@@ -189,38 +186,10 @@ def _crc(content):
     return binascii.crc_hqx(content, 0xFFFF)  # CRC-16, polynomial 0x1021
 
 
-def _check_greeting(greeting, heard, serial_port, name, model_sha256):
-    """Raise a TutorialError unless the board that greets runs the model expected."""
-    upload = f"upload published/{arduino.sketch_path(name)} with the Arduino IDE"
-    if greeting is None and not heard:
-        raise TutorialError(
-            f"Nothing answers on {serial_port}, but a board with the published sketch "
-            f"is expected there; {upload}, then run this cell again."
-        )
-    if greeting is None:
-        sent = heard[:40].decode("ascii", "replace")
-        raise TutorialError(
-            f"The board on {serial_port} runs another sketch, which sends {sent!r}; "
-            f"{upload}, then run this cell again."
-        )
-    if greeting.sha256 != model_sha256[:8]:
-        raise TutorialError(
-            f"The board on {serial_port} has the model {greeting.sha256} of the run "
-            f"{greeting.name}, but {model_sha256[:8]} is published here; {upload}, "
-            "then run this cell again, or the batch command with --start-at 6."
-        )
-    if not greeting.passed:
-        raise TutorialError(
-            f"The board on {serial_port} computes other logits than it should for the "
-            f"image in its sketch; {upload} again, built by the board's own package."
-        )
-
-
-@contextlib.contextmanager
 def _opened(serial_port, patience):
-    """Open a port for the block, for this program alone."""
+    """Return a port that is open, for this program alone."""
     try:
-        port = serial.serial_for_url(
+        return serial.serial_for_url(
             serial_port,
             baudrate=_BAUD,
             timeout=patience,
@@ -229,8 +198,6 @@ def _opened(serial_port, patience):
         )
     except (serial.SerialException, ValueError) as error:
         raise TutorialError(_why_closed(serial_port, error)) from error
-    with port:
-        yield port
 
 
 def _why_closed(serial_port, error):

@@ -1,6 +1,7 @@
 """The sketch, built as the Arduino IDE does and run on an emulated Uno, is TFLM."""
 
 import binascii
+import hashlib
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import serial
 
 from conftest import need, tflm_logits
 from helpers import arduino, board, c_files, integer_arithmetic, tflite
+from helpers.files import TutorialError
 
 IMAGE = np.arange(784).astype(np.int8)
 LOGITS = np.arange(-5, 5)
@@ -112,12 +114,11 @@ unsigned long micros();
 """
 
 
-def _answers(running, images, patience=5):
+def _answers(running, images, sha256, patience=5):
     """Return what an `EmulatedUno` answers for images, after its greeting."""
     with serial.serial_for_url(running.url, timeout=patience) as port:
-        reader = board.Board(port, patience)
-        assert reader.greeting().passed
-        return [reader.read(image) for image in images]
+        board.check_model(port, "name", sha256)
+        return [board.read(port, image) for image in images]
 
 
 @pytest.mark.tflm
@@ -126,8 +127,9 @@ def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
     count, uno, sketch, candidate, capsys
 ):
     images = candidate.data["test_images"][:count]
+    sha256 = hashlib.sha256(candidate.model_bytes).hexdigest()
     with uno() as running:
-        answers = _answers(running, images)
+        answers = _answers(running, images, sha256)
         stack = running.seen()["stack"]
     logits = np.array([answer.logits for answer in answers])
     digits = [answer.digit for answer in answers]
@@ -168,7 +170,7 @@ def test_compact_on_an_emulated_uno_gives_the_logits_of_tflm_in_a_second(
     build, model_bytes = compact_sketch
     images = sample["test_images"][:10]
     with uno(build=build) as running:
-        answers = _answers(running, images)
+        answers = _answers(running, images, SHA256)
         stack = running.seen()["stack"]
     logits = np.array([answer.logits for answer in answers])
     milliseconds = [answer.microseconds / 1000 for answer in answers]
@@ -189,8 +191,9 @@ def test_bytes_lost_doubled_and_changed_cost_no_right_logit(
     uno, candidate, faults, seed
 ):
     images = candidate.data["test_images"][:8]
+    sha256 = hashlib.sha256(candidate.model_bytes).hexdigest()
     with uno(faults, seed) as running:
-        answers = _answers(running, images, patience=0.5)
+        answers = _answers(running, images, sha256, patience=0.5)
         seen = running.seen()
     logits = [answer.logits for answer in answers]
     assert np.array_equal(logits, tflm_logits(candidate.runtime, images))
@@ -269,7 +272,7 @@ def test_row_that_comes_twice_is_taken_once(uno, candidate):
 
 @pytest.mark.tflm
 def test_sketch_with_a_wrong_logit_says_that_its_self_test_failed(
-    uno, sketch, tmp_path
+    uno, sketch, candidate, tmp_path
 ):
     folder = tmp_path / sketch.sketch.parent.name
     shutil.copytree(sketch.sketch.parent, folder)
@@ -279,6 +282,7 @@ def test_sketch_with_a_wrong_logit_says_that_its_self_test_failed(
     wrong = logits.replace(str(first), str(-1 - first), 1)
     header.write_text("PROGMEM = {\n".join([*before, wrong]))
     build = emulated_uno.build(folder / sketch.sketch.name, tmp_path / "uno")
-    with uno(build=build) as running, serial.serial_for_url(running.url) as port:
-        port.timeout = 5
-        assert board.Board(port, patience=5).greeting().passed is False
+    sha256 = hashlib.sha256(candidate.model_bytes).hexdigest()
+    refused = pytest.raises(TutorialError, match="computes other logits than it should")
+    with uno(build=build) as running, refused:
+        _answers(running, [], sha256)
