@@ -16,10 +16,10 @@ import math
 import os
 import re
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from helpers import (
     arduino,
@@ -34,27 +34,6 @@ from helpers.report import rate
 _HIMAX = "mnist_dynamic_quantized_28x28_tflite"  # the array's name in the WE1 SDK
 
 
-@dataclass(frozen=True)
-class CLayer:
-    """A layer in the form in which ``cnn_int8.h`` declares it."""
-
-    weights: np.ndarray  # int8, (filters, rows, columns, channels)
-    bias: np.ndarray  # (filters,): bias − input zero point · sum of the weights
-    multiplier: np.ndarray  # (filters,)
-    shift: np.ndarray  # (filters,)
-    kept_bytes: int  # of the rows of its input that it keeps
-    row_bytes: int  # of a row of its input
-    window_bytes: int  # of a row of a window
-    output_bytes: int  # of a row of its output
-    filters: int
-    outputs: int  # columns of its output, after pooling
-    channels: int  # of its input
-    rows: int  # of a window
-    pool: int  # 2 or 1
-    zero_point: int  # of its output
-    lowest: int  # value of its output
-
-
 def published_files(name, model_bytes, report, data, scores_i8):
     """Return by path the bytes of the files that the run `name` publishes.
 
@@ -67,6 +46,8 @@ def published_files(name, model_bytes, report, data, scores_i8):
     about = _about(name, report)
     golden = gate.golden_images(data["test_labels"], scores_i8)
     images = data["test_images"][golden]
+    logits = integer_arithmetic.run(layers, images)[-1].reshape(len(images), -1)
+    tolerance = rounding_tolerance(model, layers[-1], logits)
     stem = f"{name}_int8"
     symbol = f"{c_templates.c_name(name)}_tflite"
     himax = "himax_we1_evb/model_data"
@@ -77,7 +58,7 @@ def published_files(name, model_bytes, report, data, scores_i8):
         f"{stem}.h": _array_header(f"{stem}.h", symbol),
         f"{stem}_board.h": _board_header(name, model, report, about),
         f"{stem}_golden.h": _golden_header(
-            name, model, layers, report, images, scores_i8[golden]
+            name, report, images, scores_i8[golden], tolerance
         ),
         f"{himax}.cc": _array("model_data.h", _HIMAX, model_bytes, about, "int"),
         f"{himax}.h": _array_header("model_data.h", _HIMAX, "int"),
@@ -87,11 +68,10 @@ def published_files(name, model_bytes, report, data, scores_i8):
     for path, text in texts.items():
         files[path] = text.encode()
     files.update(plain_c_files(name, layers, about))
-    header = plain_c_golden_header(name, layers, images)
-    files[f"{stem}_inference_golden.h"] = header
-    logits = integer_arithmetic.run(layers, images[:1])[-1]
+    header = _plain_c_golden_header(name, images, logits)
+    files[f"{stem}_inference_golden.h"] = header.encode()
     sha256 = report.model.sha256
-    files.update(arduino.sketch_files(name, files, sha256, images[0], logits.ravel()))
+    files.update(arduino.sketch_files(name, files, sha256, images[0], logits[0]))
     return files
 
 
@@ -125,8 +105,6 @@ def plain_c_files(name, layers, about=()):
     c_layers = [_c_layer(number, layer) for number, layer in enumerate(layers, 1)]
     rows, columns, channels = layers[0].input_shape
     height, width, logits = layers[-1].output_shape
-    _check_fits("The network", "layers", len(layers), 255)
-    _check_fits("An image", "rows", rows, 255)
     _check_fits("The last layer", "places of its output", height * width, 1)
     values = {
         "about": comment(about),
@@ -151,29 +129,7 @@ def plain_c_files(name, layers, about=()):
 def static_bytes(layers):
     """Return the bytes of RAM that the plain C keeps: rows, and a counter a layer."""
     c_layers = [_c_layer(number, layer) for number, layer in enumerate(layers, 1)]
-    return sum(layer.kept_bytes for layer in c_layers) + len(c_layers)
-
-
-def plain_c_golden_header(name, layers, images_i8):
-    """Return ``<name>_int8_inference_golden.h``: images, their logits and a self-test.
-
-    `layers` are those of `helpers.integer_arithmetic`, whose logits the gate holds
-    against TensorFlow Lite Micro's; `images_i8` are int8 (images, 28, 28, 1).
-    """
-    logits = integer_arithmetic.run(layers, images_i8)[-1]
-    about = (
-        "Test images that the network reads, for each digit the one that is hardest "
-        "for it, and their logits. Every processor has to give the same logits, bit "
-        "for bit."
-    )
-    text = c_templates.render(
-        "inference_golden.h.j2",
-        name,
-        about=comment(textwrap.wrap(about, 84)),
-        images=images_i8.reshape(len(images_i8), -1),
-        logits=logits.reshape(len(images_i8), -1),
-    )
-    return text.encode()
+    return sum(layer["kept_bytes"] for layer in c_layers) + len(c_layers)
 
 
 def function(source, name):
@@ -245,40 +201,42 @@ def _array_header(path, symbol, length_type="unsigned int"):
 
 
 def _c_layer(number, layer):
-    """Return a layer of `helpers.integer_arithmetic` as the C declares it.
+    """Return by name what ``cnn_int8.h`` declares of a layer.
 
     TutorialError if a number does not fit: an accumulator's 32 bits, or the types and
     the 511 products of a window's row (24 bits on AVR) in ``cnn_int8.h``.
     """
     filters, rows, columns, channels = layer.weights.shape
+    outputs = layer.output_shape[1]
     pool = 2 if layer.pool else 1
+    window_bytes = columns * channels
     row_bytes = layer.input_shape[1] * channels
-    found = CLayer(
-        weights=layer.weights,
-        bias=_bias_with_zero_point(number, layer),
-        multiplier=layer.multiplier,
-        shift=layer.shift,
-        kept_bytes=(rows + pool - 1) * row_bytes,
-        row_bytes=row_bytes,
-        window_bytes=columns * channels,
-        output_bytes=layer.output_shape[1] * filters,
-        filters=filters,
-        outputs=layer.output_shape[1],
-        channels=channels,
-        rows=rows,
-        pool=pool,
-        zero_point=layer.output_zero_point,
-        lowest=layer.lowest,
-    )
+    kept_bytes = (rows + pool - 1) * row_bytes
+    output_bytes = outputs * filters
     thing = f"Layer {number}"
-    _check_fits(thing, "bytes in a row of a window", found.window_bytes, 511)
-    _check_fits(thing, "weights in a filter", rows * found.window_bytes, 2**15 - 1)
-    _check_fits(thing, "bytes in the rows it keeps", found.kept_bytes, 2**15 - 1)
-    _check_fits(thing, "bytes in a row of its output", found.output_bytes, 2**15 - 1)
+    _check_fits(thing, "bytes in a row of a window", window_bytes, 511)
+    _check_fits(thing, "weights in a filter", rows * window_bytes, 2**15 - 1)
+    _check_fits(thing, "bytes in the rows it keeps", kept_bytes, 2**15 - 1)
+    _check_fits(thing, "bytes in a row of its output", output_bytes, 2**15 - 1)
     _check_fits(thing, "channels", channels, 255)
-    _check_fits(thing, "rows in a window", rows, 254)
     _check_fits(thing, "bits to shift right", int(-layer.shift.min()), 31)
-    return found
+    return {
+        "weights": layer.weights,
+        "bias": _bias_with_zero_point(number, layer),
+        "multiplier": layer.multiplier,
+        "shift": layer.shift,
+        "kept_bytes": kept_bytes,
+        "row_bytes": row_bytes,
+        "window_bytes": window_bytes,
+        "output_bytes": output_bytes,
+        "filters": filters,
+        "outputs": outputs,
+        "channels": channels,
+        "rows": rows,
+        "pool": pool,
+        "zero_point": layer.output_zero_point,
+        "lowest": layer.lowest,
+    }
 
 
 def _bias_with_zero_point(number, layer):
@@ -343,8 +301,7 @@ def _board_header(name, model, report, about):
     )
 
 
-def _golden_header(name, model, layers, report, images_i8, scores_i8):
-    tolerance = rounding_tolerance(model, layers, images_i8)
+def _golden_header(name, report, images_i8, scores_i8, tolerance):
     about = (
         "Test images that the model reads, for each digit the one that is hardest for "
         f"it, with the scores of {report.runtime.name}, on a PC. On a board they tell "
@@ -363,31 +320,43 @@ def _golden_header(name, model, layers, report, images_i8, scores_i8):
     )
 
 
-def rounding_tolerance(model, layers, images_i8):
+def _plain_c_golden_header(name, images_i8, logits_i8):
+    """Return ``<name>_int8_inference_golden.h``: images, their logits and a self-test.
+
+    The gate holds such logits against TensorFlow Lite Micro's.
+    """
+    about = (
+        "Test images that the network reads, for each digit the one that is hardest "
+        "for it, and their logits. Every processor has to give the same logits, bit "
+        "for bit."
+    )
+    return c_templates.render(
+        "inference_golden.h.j2",
+        name,
+        about=comment(textwrap.wrap(about, 84)),
+        images=images_i8,
+        logits=logits_i8,
+    )
+
+
+def rounding_tolerance(model, logits_layer, logits_i8):
     """Return by how much a score changes at most if every logit is one step off.
 
-    In steps of the output of a `helpers.tflite.Model`, for images int8 (images, 28, 28,
-    1). That is what other roundings do to a logit; `layers` are those of
-    `helpers.integer_arithmetic`.
+    In steps of the output of a `helpers.tflite.Model`, for the logits, int8
+    (images, 10), of some images. That is what other roundings do to a logit.
+    `logits_layer` is the last of `helpers.integer_arithmetic.layers`.
     """
-    logits = layers[-1]
-    if model.output.index == logits.tensor:
+    if model.output.index == logits_layer.tensor:
         return 1  # the scores are the logits
-    values = integer_arithmetic.run(layers, images_i8)[-1].reshape(len(images_i8), -1)
-    expected = _softmax(values * logits.output_scale)
+    expected = softmax(logits_i8 * logits_layer.output_scale, axis=1)
     largest = 0.0
-    for digit in range(values.shape[1]):
+    for digit in range(logits_i8.shape[1]):
         for step in (-1, 1):  # this one moves one way, and all others the other way
-            moved = values.astype(int) - step
+            moved = logits_i8.astype(int) - step
             moved[:, digit] += 2 * step
-            found = _softmax(moved * logits.output_scale)
+            found = softmax(moved * logits_layer.output_scale, axis=1)
             largest = max(largest, np.abs(found - expected).max())
     return math.ceil(largest / model.output.scale)
-
-
-def _softmax(values):
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def main():

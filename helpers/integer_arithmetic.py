@@ -65,15 +65,14 @@ def layers(model):
     """Return the list of `Layer` of a `helpers.tflite.Model`, up to the logits.
 
     TutorialError if an operator, one of its options, or its place in the network is not
-    described here.
+    described here. All have a bias: `helpers.gate` refuses models where one is missing.
     """
     found = []
-    shape = model.input.shape[1:]
     for operator in model.operators:
         _check(operator)
         if operator.name in ("CONV_2D", "FULLY_CONNECTED"):
+            shape = found[-1].output_shape if found else model.input.shape[1:]
             found.append(_layer(model, operator, shape))
-            shape = found[-1].output_shape
         elif operator.name == "MAX_POOL_2D":
             if not found or found[-1].pool:
                 before = "another pooling" if found else "no layer"
@@ -82,8 +81,13 @@ def layers(model):
                     "integer arithmetic does not know; in the network of notebook 3 "
                     "put each pooling directly after a convolution."
                 )
-            found[-1] = _pooled(found[-1], operator.outputs[0])
-            shape = found[-1].output_shape
+            height, width, filters = found[-1].output_shape
+            found[-1] = replace(
+                found[-1],
+                pool=True,
+                output_shape=(height // 2, width // 2, filters),
+                tensor=operator.outputs[0],
+            )
     return found
 
 
@@ -106,8 +110,7 @@ def _check(operator):
 
 
 def _layer(model, operator, input_shape):
-    source = model.tensors[operator.inputs[0]]
-    weights = model.tensors[operator.inputs[1]]
+    source, weights, bias = (model.tensors[index] for index in operator.inputs)
     output = model.tensors[operator.outputs[0]]
     factor = source.scale * weights.scales
     values = weights.data
@@ -116,15 +119,11 @@ def _layer(model, operator, input_shape):
         if len(weights.scales) == 1:  # where the runtimes multiply in float32
             factor = np.float64(np.float32(source.scale) * np.float32(weights.scales))
     filters, height, width, _ = values.shape
-    has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
-    bias = np.zeros(filters, np.int32)
-    if has_bias:
-        bias = model.tensors[operator.inputs[2]].data
     multiplier, shift = quantize_multiplier(factor / output.scale)
     has_relu = operator.options["fusedActivationFunction"] == _RELU
     return Layer(
         weights=values,
-        bias=bias,
+        bias=bias.data,
         multiplier=np.broadcast_to(multiplier, filters),
         shift=np.broadcast_to(shift, filters),
         input_zero_point=source.zero_point,
@@ -136,13 +135,6 @@ def _layer(model, operator, input_shape):
         output_shape=(input_shape[0] - height + 1, input_shape[1] - width + 1, filters),
         tensor=output.index,
     )
-
-
-def _pooled(layer, tensor):
-    """Return `layer` with pooling, which writes the model's `tensor`."""
-    height, width, filters = layer.output_shape
-    shape = (height // 2, width // 2, filters)
-    return replace(layer, pool=True, output_shape=shape, tensor=tensor)
 
 
 def quantize_multiplier(real):
