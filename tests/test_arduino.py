@@ -141,6 +141,7 @@ def test_images_on_an_emulated_uno_give_the_logits_of_tflm(
     # 4.4 million clock cycles at least: 179,360 products take more than 20 each.
     assert 275 < min(milliseconds) <= max(milliseconds) <= 450
     assert np.mean(milliseconds) == pytest.approx(432, rel=0.02)  # as README.md says
+    assert sketch.static_bytes + stack == pytest.approx(1455, abs=10)  # as it says, too
     # What published/README.md says that the sketch needs, beside the network.
     network = c_files.static_bytes(integer_arithmetic.layers(candidate.runtime.model))
     beside = sketch.static_bytes + stack - network
