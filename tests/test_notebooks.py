@@ -13,7 +13,7 @@ import pytest
 from helpers import runs
 from helpers.parameters import declared
 
-PATHS = [runs.NOTEBOOKS / f"{step}.ipynb" for step in runs.STEPS]
+PATHS = runs.notebooks()
 API = "https://www.tensorflow.org/api_docs/python/tf/"
 LINKED = """keras/datasets/mnist/load_data keras/Sequential keras/Sequential#add
 keras/layers/Conv2D keras/layers/MaxPool2D keras/layers/Dense keras/Model#summary
@@ -364,5 +364,6 @@ def test_parameter_of_two_notebooks_is_declared_alike():
     seen = {}
     for path in PATHS:
         for name, parameter in declared(path).items():
-            assert seen.setdefault(name, parameter) == parameter
+            assert seen.get(name, parameter) == parameter
+            seen[name] = parameter
     assert {"save_model_name", "epochs", "batch_size", "head"} <= set(seen)
