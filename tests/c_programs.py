@@ -40,7 +40,7 @@ def random_layer(rng, shape, filters, window, pool, with_relu):
         multiplier=multiplier,
         shift=shift,
         input_zero_point=int(rng.choice([-128, -10, 0, 30, 127])),
-        output_scale=0.25,
+        output_scale=1 / 32,
         output_zero_point=zero_point,
         lowest=zero_point if with_relu else -128,
         pool=pool,

@@ -13,7 +13,7 @@ The repository is copied into a temporary folder, and only the copy is changed. 
 the tests run there on the code as it is, then for each mutant those that should notice
 it. The table of all mutants goes to the standard output, all else to the standard
 error. Exit status: 0 if each mutant is killed or lives for a reason that
-`MAY_LIVE` gives, else 1.
+``mutants.txt`` gives, else 1.
 """
 
 import argparse
@@ -57,8 +57,6 @@ OTHER_OPERATOR = {
 LEFT_ALONE = ("axis", "fontsize", "linewidth", "markersize", "padding")
 AROUND = 30  # letters before and after what a mutant changes, in its name
 LARGE = 200  # from here on, one more would be lost in the tolerance of a measurement
-# Why mutants of numbers may live, by their names.
-MAY_LIVE = {}
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ class Mutant:
     old: str  # has to occur exactly once in the file
     new: str
     tests: str  # what pytest is given
+    reason: str = ""  # why it may live
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,13 @@ class Result:
             return f"**{self.problem}**"
         if self.killer:
             return f"`{self.killer.removeprefix('tests/')}`"
-        reason = MAY_LIVE.get(self.mutant.name)
-        return f"LIVES: {reason}" if reason else "**LIVES**"
+        if self.mutant.reason:
+            return f"LIVES: {self.mutant.reason}"
+        return "**LIVES**"
 
     def is_good(self):
         """Return whether it was killed, or lives for a reason."""
-        lives_for_a_reason = self.mutant.name in MAY_LIVE
-        return not self.problem and (self.killer != "" or lives_for_a_reason)
+        return not self.problem and (self.killer or self.mutant.reason) != ""
 
 
 # ------------------------------------------------------------------------ make
@@ -111,10 +110,12 @@ def read(text, folder=REPOSITORY):
             old, new = [_unmarked(part) for part in marked]
             name = f"{file}: {difference(old, new)}"
             mutants.append(Mutant(name, file, old, new, tests))
+        reasons = dict(re.findall(r"^! (.+) may live: (.+)$", lines, re.M))
         for count, places in re.findall(r"^\? (\d+) (.+)$", lines, re.M):
             source = (folder / file).read_text(encoding="utf-8")
             for place in places.split():
-                mutants.extend(drawn(source, file, place, tests)[: int(count)])
+                found = drawn(source, file, place, tests, reasons)
+                mutants.extend(found[: int(count)])
     return mutants
 
 
@@ -122,10 +123,11 @@ def _unmarked(lines):
     return re.sub("^[-+] ", "", lines, flags=re.M).rstrip("\n")
 
 
-def drawn(source, file, place, tests):
+def drawn(source, file, place, tests, reasons):
     """Return the mutants of a place in a source, in an order as if by chance.
 
     A place is the name of a function, a class or a constant at the top of the source.
+    `reasons` say of a mutant why it may live.
     """
     definitions = {_name(node): node for node in ast.parse(source).body}
     definition = definitions[place]
@@ -134,8 +136,9 @@ def drawn(source, file, place, tests):
     before = ast.unparse(definition)
     mutants = []
     for new in changes(definition):
-        name = f"{file}, {place}: {difference(before, new)}"
-        mutants.append(Mutant(name, file, old, new, tests))
+        change = f"{place}: {difference(before, new)}"
+        reason = reasons.get(change, "")
+        mutants.append(Mutant(f"{file}, {change}", file, old, new, tests, reason))
     # By their own text, so that a change elsewhere changes nothing in the order.
     mutants.sort(key=lambda mutant: hashlib.sha256(mutant.name.encode()).hexdigest())
     return mutants
