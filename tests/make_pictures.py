@@ -71,14 +71,21 @@ class Camera:
         self.frames = []
 
     def take(self, milliseconds):
-        """Keep what the pad shows, once it has read the drawing."""
+        """Keep what the pad shows, once it has read the drawing, down to what it says."""
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         path = runs.artifacts_root() / "frame.png"
-        self.pad.screenshot(path=path, animations="disabled")
+        self.page.screenshot(path=path, animations="disabled", clip=self._clip())
         with Image.open(path) as picture:
             self.frames.append(Frame(picture.convert("RGB"), milliseconds))
         path.unlink()
+
+    def _clip(self):
+        """Return the place of the pad on the page, down to its verdict."""
+        place = self.pad.bounding_box()
+        verdict = self.pad.locator(".verdict").bounding_box()
+        place["height"] = verdict["y"] + verdict["height"] - place["y"]
+        return place
 
     def draw(self, strokes):
         """Draw strokes and take a picture after each step of the pen."""
@@ -174,6 +181,9 @@ def main():
         still = film(chromium, page.as_uri(), list(DIGITS)[:1], scale=2)
         moving = film(chromium, page.as_uri(), DIGITS, scale=1)
         chromium.close()
+    # A page that does not move shows the first picture: a digit that was read.
+    first = [frame.milliseconds for frame in moving].index(READ)
+    moving = moving[first:] + moving[:first]
     reduced(still[-1].picture).save(images / "draw_digit.png", optimize=True)
     save_moving(moving, images / "draw_digit.gif")
 
