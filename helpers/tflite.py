@@ -143,17 +143,12 @@ def _numbers(vector, kind=int):
 class _Runtime:
     """What both runtimes have in common.
 
-    A class of this kind has a `_start` that returns an interpreter of its own: an
-    object with ``invoke(image)`` and ``value(index)``.
+    A class of this kind has `model` and `name`, runs an image with `_invoke`, and gives
+    with `_value` the tensor of an index that it then holds.
     """
 
     is_tflm = False
     notice = ""  # what is to be said if it stands in for another
-
-    def __init__(self, model_bytes):
-        self.model = read(model_bytes)
-        self._bytes = bytes(model_bytes)
-        self._interpreter = self._start(keep_all=False)
 
     def run(self, images_i8):
         """Return the scores, int8 (images, 10), of int8 images (images, 28, 28, 1)."""
@@ -164,63 +159,56 @@ class _Runtime:
         """Return scores and logits, int8 (images, 10) each, of one pass of the images.
 
         `tensor` is the index of the tensor that holds the logits, such as the
-        ``tensor`` of the last of `helpers.integer_arithmetic.layers`. LiteRT with its
-        fast kernels does not keep it.
+        ``tensor`` of the last of `helpers.integer_arithmetic.layers`.
         """
         output = self.model.output
         shape = (len(images_i8), math.prod(output.shape))
         scores = np.empty(shape, np.int8)
         logits = np.empty(shape, np.int8)
         for number in range(len(images_i8)):
-            self._interpreter.invoke(images_i8[number : number + 1])
-            scores[number] = self._interpreter.value(output.index).reshape(-1)
-            logits[number] = self._interpreter.value(tensor).reshape(-1)
+            self._invoke(images_i8[number : number + 1])
+            scores[number] = self._value(output.index).reshape(-1)
+            logits[number] = self._value(tensor).reshape(-1)
         return scores, logits
 
     def tensors(self, images_i8):
         """Return by index each tensor that is computed; its first axis: the images."""
-        interpreter = self._start(keep_all=True)
         found = {operator.outputs[0]: [] for operator in self.model.operators}
         for number in range(len(images_i8)):
-            interpreter.invoke(images_i8[number : number + 1])
+            self._invoke(images_i8[number : number + 1])
             for index, values in found.items():
-                values.append(np.array(interpreter.value(index))[0])
+                values.append(np.array(self._value(index))[0])
         return {index: np.stack(values) for index, values in found.items()}
 
 
 class LiteRT(_Runtime):
-    """LiteRT, with its fast kernels or with its plain `reference` ones."""
+    """LiteRT, with its fast kernels or with its plain `reference` ones.
+
+    With its fast kernels it keeps no tensor but the scores.
+    """
 
     def __init__(self, model_bytes, reference=False):
-        self._reference = reference
-        self.name = f"LiteRT {version('ai-edge-litert')}"
-        if reference:
-            self.name += ", reference kernels"
-        super().__init__(model_bytes)
-
-    def _start(self, keep_all):
-        return _LiteRTInterpreter(self._bytes, self._reference, keep_all)
-
-
-class _LiteRTInterpreter:
-    def __init__(self, model_bytes, reference, keep_all):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        self.model = read(model_bytes)
+        self.name = f"LiteRT {version('ai-edge-litert')}"
+        kernels = OpResolverType.AUTO
+        if reference:
+            self.name += ", reference kernels"
+            kernels = OpResolverType.BUILTIN_REF
         with quiet():
             self._interpreter = Interpreter(
                 model_content=model_bytes,
                 experimental_op_resolver_type=kernels,
-                experimental_preserve_all_tensors=keep_all or reference,
+                experimental_preserve_all_tensors=reference,
             )
             self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
 
-    def invoke(self, image):
-        self._interpreter.set_tensor(self._input, image)
+    def _invoke(self, image):
+        self._interpreter.set_tensor(self.model.input.index, image)
         self._interpreter.invoke()
 
-    def value(self, index):
+    def _value(self, index):
         return self._interpreter.get_tensor(index)
 
 
@@ -230,12 +218,26 @@ class TFLM(_Runtime):
     is_tflm = True
 
     def __init__(self, model_bytes):
-        number = version("tflite-micro")
-        self.name = f"TensorFlow Lite Micro {number}, reference kernels"
-        super().__init__(model_bytes)
+        from tflite_micro import runtime
 
-    def _start(self, keep_all):
-        return _TFLMInterpreter(self._bytes)  # which keeps all in any case
+        self.model = read(model_bytes)
+        self.name = (
+            f"TensorFlow Lite Micro {version('tflite-micro')}, reference kernels"
+        )
+        self._bytes = model_bytes
+        self._interpreter = runtime.Interpreter.from_bytes(
+            model_bytes,
+            arena_size=_ARENA,
+            # Only then can a tensor be read by its index.
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+        )
+
+    def _invoke(self, image):
+        self._interpreter.set_input(image, 0)
+        self._interpreter.invoke()
+
+    def _value(self, index):
+        return self._interpreter.GetTensor(index, 0)["tensor_data"]
 
     def arena_used(self):
         """Return how many bytes of its arena TFLM uses for the model."""
@@ -247,25 +249,6 @@ class TFLM(_Runtime):
             held.seek(0)
             printed = held.read()
         return int(re.search(r"allocation total (\d+) bytes", printed)[1])
-
-
-class _TFLMInterpreter:
-    def __init__(self, model_bytes):
-        from tflite_micro import runtime
-
-        self._interpreter = runtime.Interpreter.from_bytes(
-            model_bytes,
-            arena_size=_ARENA,
-            # Only then can a tensor be read by its index.
-            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
-        )
-
-    def invoke(self, image):
-        self._interpreter.set_input(image, 0)
-        self._interpreter.invoke()
-
-    def value(self, index):
-        return self._interpreter.GetTensor(index, 0)["tensor_data"]
 
 
 def tflm_problem():
@@ -312,8 +295,7 @@ def arena(runtime):
         used = runtime.arena_used()
         rule = f"{used:,} bytes in use with TensorFlow Lite Micro on a 64-bit computer"
     else:
-        # Tensors share memory: at any time only those of one operator are needed.
-        used = _BOOKKEEPING + max(_computed_bytes(runtime.model))
+        used = _BOOKKEEPING + _largest_tensors(runtime.model)
         rule = f"{used:,} bytes, estimated from the sizes of the tensors"
     return Arena(
         used=used,
@@ -322,16 +304,15 @@ def arena(runtime):
     )
 
 
-def _computed_bytes(model):
-    """Return for each operator the bytes of the int8 tensors that it reads and writes.
+def _largest_tensors(model):
+    """Return the bytes of the int8 tensors that one operator reads and writes, at most.
 
-    Weights and biases do not count: they stay in flash.
+    Tensors share memory: at any time only those of one operator are needed. Weights and
+    biases do not count: they stay in flash.
     """
-    found = []
+    largest = 0
     for operator in model.operators:
-        total = 0
-        for index in operator.inputs + operator.outputs:
-            if index >= 0 and model.tensors[index].data is None:
-                total += math.prod(model.tensors[index].shape)
-        found.append(total)
-    return found
+        tensors = [model.tensors[i] for i in operator.inputs + operator.outputs]
+        sizes = [math.prod(tensor.shape) for tensor in tensors if tensor.data is None]
+        largest = max(largest, sum(sizes))
+    return largest
