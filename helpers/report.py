@@ -235,7 +235,7 @@ def closing_text(folder, results):
     parts = [_closing_table(results, report)]
     if results[-1].status == "done":
         parts.append(_written(folder))
-    elif published_files(folder):
+    elif (folder / runs.PUBLISHED).exists():
         parts.append(f"{folder / runs.PUBLISHED} holds the last model that passed.")
     if report and report.dataset.notice:
         lines = textwrap.fill(f"PLEASE NOTE: {report.dataset.notice}", 75)
