@@ -7,6 +7,7 @@ that only they have make things happen: fail, wait, die.
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -157,7 +158,7 @@ def write(folder, notebooks):
 
 
 class House:
-    """A folder with stand-in notebooks and artifacts of its own.
+    """A copy of the helpers with stand-in notebooks, and artifacts of its own.
 
     A kernel is registered there as ``python3`` that cannot start: the batch command has
     to start its own Python.
@@ -168,12 +169,12 @@ class House:
         self.artifacts = folder / "artifacts"
         self.run = self.artifacts / "mnist_cnn"
         self.environment = os.environ | {
-            "NOTEBOOKS_DIR": str(folder / "notebooks"),
             "ARTIFACTS_DIR": str(self.artifacts),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": str(folder / "clone"),
             "JUPYTER_PATH": str(folder / "jupyter"),
         }
-        write(folder / "notebooks", notebooks)
+        shutil.copytree(REPOSITORY / "helpers", folder / "clone" / "helpers")
+        write(folder / "clone" / "notebooks", notebooks)
         # An optional library of jsonschema that takes a second to load.
         (folder / "rfc3987_syntax.py").write_text("raise ImportError")
         registered = folder / "jupyter" / "kernels" / "python3"

@@ -15,6 +15,7 @@ from stand_ins import needs_posix, published
 
 from helpers import runs
 from helpers.files import TutorialError
+from helpers.parameters import declared
 
 REPORT = b'{"dataset": {"name": "a"}}'
 MAKERS = {path.name[:2]: path.stem for path in runs.NOTEBOOKS.glob("0*.ipynb")}
@@ -261,6 +262,16 @@ def test_notebook_with_a_wrong_parameter_is_refused_before_anything_is_made(root
     with pytest.raises(TutorialError, match="pixel_scale"):
         runs.open("02_preprocess_data", {"save_model_name": "a", "pixel_scale": 0.5})
     assert not root.exists()
+
+
+def test_port_and_photograph_are_no_part_of_what_is_recorded(root):
+    step = "06_test_quantized_model"
+    variables = {
+        name: parameter.default
+        for name, parameter in declared(runs.notebook_path(step)).items()
+    }
+    run = runs.open(step, {**variables, "serial_port": "COM3", "photo": "seven.jpg"})
+    assert set(variables) - set(run.history()) == {"serial_port", "photo"}
 
 
 def test_notebook_of_another_clone_is_refused_with_the_command_that_helps(
