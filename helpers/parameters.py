@@ -56,23 +56,6 @@ class Parameter:
     accepts: str = ""
     notebooks: tuple = ()
 
-    def __post_init__(self):
-        """Raise TutorialError if the brackets cannot be read."""
-        if self.type in (int, float):
-            readable = _bounds(self.accepts) is not None
-            expected = "[low to high]"
-        elif self.type is str:
-            readable = _is_free(self.accepts) or _choice(self.accepts) is not None
-            expected = "[word, word or word], or a text with the word any"
-        else:
-            readable = not self.accepts
-            expected = "no brackets"
-        if not readable:
-            raise TutorialError(
-                f"Parameter {self.name} of type {self.type.__name__} accepts "
-                f"[{self.accepts}], which cannot be read; expected is {expected}."
-            )
-
     def check(self, value):
         """Return `value` in this parameter's type, or raise TutorialError.
 
@@ -106,63 +89,74 @@ class Parameter:
             pass  # check() says it with the text that was typed
         return self.check(value)
 
+    def description(self):
+        """Return what --help says: meaning, accepted values, default."""
+        accepts = f"{self.accepts}; " if self.accepts else ""
+        return f"{self.help} [{accepts}default {self.default}]"
+
     def _is_accepted(self, value):
+        """Tell if a value of this type is accepted.
+
+        TutorialError if the brackets cannot be read.
+        """
         if self.type is bool:
+            if self.accepts:
+                raise self._bad_brackets("no brackets")
             return True
         if self.type is str:
-            if _is_free(self.accepts):
-                return value.isprintable()
-            return value in _choice(self.accepts)
-        low, high = _bounds(self.accepts)
-        return -math.inf < value < math.inf and low <= value <= high
+            return self._is_accepted_text(value)
+        if not self.accepts:
+            return -math.inf < value < math.inf
+        try:
+            low, high = [float(number) for number in self.accepts.split(" to ")]
+        except ValueError:
+            raise self._bad_brackets("[low to high]") from None
+        if not -math.inf < low <= high < math.inf:
+            raise self._bad_brackets("[low to high]")
+        return low <= value <= high
+
+    def _is_accepted_text(self, value):
+        if not self.accepts or re.search(r"\bany\b", self.accepts):
+            return value.isprintable()
+        words = re.split(r", | or ", self.accepts)
+        if len(words) == 1 or not all(_WORD.fullmatch(word) for word in words):
+            expected = "[word, word or word], or a text with the word any"
+            raise self._bad_brackets(expected)
+        return value in words
+
+    def _bad_brackets(self, expected):
+        return TutorialError(
+            f"Parameter {self.name} of type {self.type.__name__} accepts "
+            f"[{self.accepts}], which cannot be read; expected is {expected}."
+        )
 
 
-def _bounds(accepts):
-    """Return the lowest and highest number of ``low to high``, or None."""
-    if not accepts:
-        return -math.inf, math.inf
-    low, _, high = accepts.partition(" to ")
-    try:
-        bounds = float(low), float(high)
-    except ValueError:
-        return None
-    return bounds if bounds[0] <= bounds[1] else None
-
-
-def _is_free(accepts):
-    """Tell if any text is accepted."""
-    return not accepts or re.search(r"\bany\b", accepts) is not None
-
-
-def _choice(accepts):
-    """Return the words of ``word, word or word``, or None."""
-    words = re.split(r", | or ", accepts)
-    if len(words) > 1 and all(_WORD.fullmatch(word) for word in words):
-        return words
-    return None
-
-
-# What Himax's tutorial did; notebooks 2, 4 and 5 say what the defaults do instead.
-ORIGINAL = {
-    "pixel_scale": 1.0,
-    "learning_rate": 0.001,
-    "lr_schedule": "constant",
-    "augment": False,
-    "validation_share": 0.0,
-    "calibration_images": 10_000,
+# Values by name of their parameter. What Himax's tutorial did is "original"; notebooks
+# 2, 4 and 5 say what the defaults do instead.
+RECIPES = {
+    "default": {},
+    "original": {
+        "pixel_scale": 1.0,
+        "learning_rate": 0.001,
+        "lr_schedule": "constant",
+        "augment": False,
+        "validation_share": 0.0,
+        "calibration_images": 10_000,
+    },
 }
-RECIPES = {"default": {}, "original": ORIGINAL}
-# Options of the batch command that are no parameters of a notebook.
-OPTIONS = (
-    Parameter(
-        "recipe",
-        str,
-        "default",
-        "settings to start from, ours or those of Himax's tutorial",
-        "default or original",
-    ),
-    Parameter("start_at", int, 1, "number of the first notebook to run", "1 to 6"),
+# An option of both commands; no notebook declares it.
+RECIPE = Parameter(
+    "recipe",
+    str,
+    "default",
+    "settings to start from, ours or those of Himax's tutorial",
+    "default or original",
 )
+
+
+def with_recipe(typed):
+    """Return by name the values that were typed, and others that their recipe sets."""
+    return RECIPES[typed.get("recipe", RECIPE.default)] | typed
 
 
 def all_parameters(notebooks):

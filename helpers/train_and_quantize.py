@@ -39,13 +39,12 @@ examples:
   python -m helpers.train_and_quantize --start-at=5 --head=dense    keeps 1 to 4
 
 exit status: 0 done, 1 a notebook failed, 2 wrong option, 130 after Ctrl-C"""
+_START_AT = parameters.Parameter(
+    "start_at", int, 1, "number of the first notebook to run", "1 to 6"
+)
 _METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: "True|False"}
 
 _KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
-_IMPORT_TENSORFLOW = """\
-from helpers.files import quiet
-with quiet():
-    import tensorflow"""
 _CHARACTERS = 300  # of the message of an exception that is not ours
 
 
@@ -80,13 +79,12 @@ def parse(arguments=None):
 
     TutorialError if a notebook is missing, or if its parameters cannot be read.
     """
-    options = {option.name: option for option in parameters.OPTIONS}
-    known = options | parameters.all_parameters(runs.notebooks())
+    known = parameters.all_parameters(runs.notebooks())
     parser = _parser(known)
     words = sys.argv[1:] if arguments is None else arguments
-    given = vars(parser.parse_args([_with_dashes(word) for word in words]))
     try:
-        return _options(given, known)
+        given = parser.parse_args([_with_dashes(word) for word in words])
+        return _options(vars(given), known)
     except TutorialError as error:
         parser.error(str(error))
 
@@ -104,8 +102,8 @@ def _parser(known):
     groups = {}
     for number, step in enumerate(runs.STEPS, start=1):
         groups[number] = parser.add_argument_group(f"notebook {number}, {step}")
-    for parameter in known.values():
-        text = described(parameter)
+    for parameter in (parameters.RECIPE, _START_AT, *known.values()):
+        text = parameter.description()
         if len(parameter.notebooks) in (0, len(runs.STEPS)):
             group = whole_run
         else:
@@ -114,6 +112,8 @@ def _parser(known):
             text += "".join(others)
         group.add_argument(
             _option(parameter.name),
+            type=parameter.parse,
+            default=argparse.SUPPRESS,  # what is not typed may come from a recipe
             metavar=_METAVARS[parameter.type],
             help=text.replace("%", "%%"),
         )
@@ -134,41 +134,23 @@ def _with_dashes(word):
     return name.replace("_", "-") + equals + value
 
 
-def described(parameter):
-    """Return what --help says of a parameter: meaning, accepted values, default."""
-    notes = [f"default {parameter.default}"]
-    if parameter.accepts:
-        notes.insert(0, parameter.accepts)
-    return f"{parameter.help} [{'; '.join(notes)}]"
-
-
 def _options(given, known):
-    """Return the `Options` for what was typed: texts, or None, by name of parameter.
+    """Return the `Options` for what was typed, which `given` has by name.
 
     A value that was typed wins over the recipe, and the recipe over the default.
-    TutorialError if a value is not accepted, or if two do not go together.
+    TutorialError if two options do not go together.
     """
-    typed = {}
+    chosen = parameters.with_recipe(given)
+    start_at = given.get("start_at", _START_AT.default)
+    values = {}
     for name, parameter in known.items():
-        if given[name] is not None:
-            typed[name] = parameter.parse(given[name])
-    recipe = typed.pop("recipe", "default")
-    start_at = typed.pop("start_at", 1)
-    if start_at > 1 and recipe != "default":
-        raise TutorialError("--recipe needs all notebooks; leave out --start-at.")
-    for name in typed:
-        last = known[name].notebooks[-1]
-        if last < start_at:
+        values[name] = chosen.get(name, parameter.default)
+        last = parameter.notebooks[-1]
+        if name in chosen and last < start_at:
             raise TutorialError(
                 f"--start-at={start_at} leaves out notebook {last}, the last that "
                 f"uses {_option(name)}; start there or before it."
             )
-    values = {}
-    for name, parameter in known.items():
-        if parameter.notebooks:
-            values[name] = parameter.default
-    values.update(parameters.RECIPES[recipe])
-    values.update(typed)
     if start_at == 1:
         datasets.file_of(values["dataset"])  # raises if there is no such file
     return Options(values, start_at, not given["no_pages"], given["open"])
@@ -183,7 +165,10 @@ def run_notebooks(options):
     Return what went wrong as a sentence, or ''.
     """
     check_temporary_folder()
-    _name_other_notebooks()
+    others = runs.other_notebooks()
+    if others:
+        names = ", ".join(others)
+        print(f"Not one of the six notebooks, and so left out: {names}.\n")
     with runs.lock(options.values["save_model_name"]) as folder:
         _clear(folder, options.start_at)
         results, failure = _execute_all(folder, options)
@@ -191,13 +176,6 @@ def run_notebooks(options):
     if options.open and options.pages:
         webbrowser.open((folder / "report" / "index.html").as_uri())
     return failure
-
-
-def _name_other_notebooks():
-    others = runs.other_notebooks()
-    if others:
-        names = ", ".join(others)
-        print(f"Not one of the six notebooks, and so left out: {names}.\n")
 
 
 def _clear(folder, start_at):
@@ -225,7 +203,7 @@ def _execute_all(folder, options):
     pages_begun = []
     failure = ""
     with started_kernel() as kernel, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        from helpers import pages  # takes a second, while the kernel loads TensorFlow
+        from helpers import pages  # takes a second, while the kernel starts
 
         with tqdm.tqdm(total=len(runs.STEPS), disable=None) as bar:
             for number, notebook in enumerate(runs.notebooks(), start=1):
@@ -345,9 +323,6 @@ def started_kernel():
         )
         client = manager.blocking_client()
         client.start_channels()
-        texts = [notebook.read_text("utf-8") for notebook in runs.notebooks()]
-        if any("import tensorflow" in text for text in texts):
-            client.execute(_IMPORT_TENSORFLOW, silent=True)
         yield Kernel(manager, client)
     finally:
         manager.shutdown_kernel(now=True)
