@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -23,7 +25,7 @@ from helpers import parameters, runs, sweep
 
 __all__ = ["chromium", "page_folder"]  # fixtures
 KNOWN = parameters.all_parameters(runs.notebooks())
-KNOWN["recipe"] = parameters.OPTIONS[0]
+KNOWN["recipe"] = parameters.RECIPE
 NOTE = """---
 note = {"seed": seed, "mishap": mishap, "folder": str(run.folder)}
 with open(os.environ["NOTES"], "a") as file:
@@ -337,9 +339,9 @@ def planned_runs(*settings):
 
 def test_plan_has_each_combination_with_its_recipe_and_defaults():
     planned = planned_runs("seed=1,2", "recipe=original,default")
-    found = [(run.values["seed"], run.values["pixel_scale"]) for run in planned]
+    found = [(run["seed"], run["pixel_scale"]) for run in planned.values()]
     assert found == [(1, 1.0), (1, 128.0), (2, 1.0), (2, 128.0)]
-    assert {run.values["batch_size"] for run in planned} == {64}
+    assert {run["batch_size"] for run in planned.values()} == {64}
 
 
 def test_runs_of_the_same_values_are_one_run():
@@ -350,8 +352,7 @@ def test_run_has_another_name_when_the_file_of_its_dataset_has_changed(tmp_path)
     names = set()
     for text in ("some digits", "other digits", "some digits"):
         (tmp_path / "mine.npz").write_text(text)
-        [run] = planned_runs(f"dataset={tmp_path / 'mine.npz'}")
-        names.add(run.id)
+        names.update(planned_runs(f"dataset={tmp_path / 'mine.npz'}"))
     assert len(names) == 2
 
 
@@ -369,59 +370,52 @@ def test_workers_are_capped_by_cores_and_memory(monkeypatch, cores, gibibytes, w
 ACCURACIES = {"conv": [97.0, 98.0, 98.5], "dense": [96.0, 96.5], "both": [95.0]}
 
 
-def finished(head, seed, accuracy):
-    """Return a run of these parameters; it failed if it has no accuracy."""
-    values = {"recipe": "default", "head": head, "seed": seed}
-    run = sweep.PlannedRun(f"run_{head}{seed}", values)
+def row(head, seed, accuracy):
+    """Return the row of a run of these parameters; it failed without an accuracy."""
     if accuracy is None:
-        return sweep.Finished(run, sweep.Outcome("failed", "<b>No</b>"), {})
-    outcome = sweep.Outcome(
-        status="done",
-        float_accuracy=99.0,
-        int8_accuracy=accuracy,
-        model_bytes=25_000 + seed,
-        seconds=9.5,
-    )
-    return sweep.Finished(run, outcome, {})
-
-
-def table(*found):
-    return pd.DataFrame([sweep.row(one) for one in found], dtype=object)
+        outcome = sweep.Outcome("failed", "<b>No</b>")
+    else:
+        outcome = sweep.Outcome(
+            status="done",
+            float_accuracy=99.0,
+            int8_accuracy=accuracy,
+            model_bytes=25_000 + seed,
+            seconds=9.5,
+        )
+    values = {"recipe": "default", "head": head, "seed": seed}
+    return {"id": f"run_{head}{seed}", **values, **dataclasses.asdict(outcome)}
 
 
 @pytest.fixture(scope="module")
 def compared():
     """Return the table of some runs, one of which failed."""
-    found = [finished("conv", 9, None)]
+    rows = [row("conv", 9, None)]
     for head, values in ACCURACIES.items():
         for seed, accuracy in enumerate(values):
-            found.append(finished(head, seed, accuracy))
-    return table(*found)
+            rows.append(row(head, seed, accuracy))
+    return pd.DataFrame(rows, dtype=object)
 
 
-def test_groups_have_mean_and_standard_deviation_over_seeds_best_first(compared):
-    ended = compared.dropna(subset=["int8_accuracy"])
-    found = sweep.groups(ended, ["head"])
-    assert [group.label for group in found] == ["head=conv", "head=dense", "head=both"]
-    for group, values in zip(found, ACCURACIES.values(), strict=True):
-        assert group.runs == len(values)
-        assert group.mean == pytest.approx(statistics.mean(values))
-    assert found[1].deviation == pytest.approx(0.5 / 2**0.5)
-    assert found[2].deviation is None
+def test_means_over_seeds_have_standard_deviations_best_first(compared):
+    found = sweep.means_over_seeds(compared, ["head"])
+    assert list(found.index) == ["head=conv", "head=dense", "head=both"]
+    for mean, values in zip(found.itertuples(), ACCURACIES.values(), strict=True):
+        assert mean.runs == len(values)
+        assert mean.mean == pytest.approx(statistics.mean(values))
+    assert found["deviation"].iloc[1] == pytest.approx(0.5 / 2**0.5)
+    assert np.isnan(found["deviation"].iloc[2])
 
 
-def test_chart_draws_bytes_against_accuracy_and_the_means(compared):
-    ended = compared.dropna(subset=["int8_accuracy"])
-    groups = sweep.groups(ended, ["head"])
-    above, below = sweep.chart(ended, groups).axes
-    x, y = above.lines[0].get_data()
-    assert list(x) == list(ended["model_bytes"])
-    assert list(y) == list(ended["int8_accuracy"])
-    points, _, [bars] = below.containers[0]
-    assert list(points.get_xdata()) == [group.mean for group in groups]
-    ends = [segment[:, 0] for segment in bars.get_segments()]
-    for group, (low, high) in zip(groups, ends, strict=True):
-        assert high - low == pytest.approx(2 * (group.deviation or 0))
+def test_chart_draws_the_means_with_their_deviations(compared):
+    means = sweep.means_over_seeds(compared, ["head"])
+    [ax] = sweep.chart(means).axes
+    points, _, [bars] = ax.containers[0]
+    assert list(points.get_xdata()) == list(means["mean"])
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == list(means.index)
+    ends = [segment[:, 0] for segment in bars.get_segments() if len(segment)]
+    for deviation, (low, high) in zip(means["deviation"][:2], ends, strict=True):
+        assert high - low == pytest.approx(2 * deviation)
 
 
 @pytest.fixture(scope="module")
@@ -485,15 +479,15 @@ def test_page_follows_light_and_dark(page, scheme, is_light):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "rows",
     [
-        [finished("conv", 0, 97.0)],
-        [finished("conv", 0, 97.0), finished("conv", 1, 98.0)],
-        [finished("conv", 0, None)],
+        [row("conv", 0, 97.0)],
+        [row("conv", 0, 97.0), row("conv", 1, 98.0)],
+        [row("conv", 0, None)],
     ],
     ids=["one run", "only seeds", "no result"],
 )
-def test_page_of_few_runs_has_each_of_them(found):
-    text = sweep.page(table(*found))
-    for one in found:
-        assert f">{one.run.id}<" in text
+def test_page_of_few_runs_has_each_of_them(rows):
+    text = sweep.page(pd.DataFrame(rows, dtype=object))
+    for one in rows:
+        assert f">{one['id']}<" in text

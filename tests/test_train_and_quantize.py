@@ -289,7 +289,7 @@ def test_disk_that_is_full_or_read_only_is_told_in_one_sentence(house):
         ("--dataset=missing.npz", "missing.npz"),
         ("--save-model-name=../a", "../a"),
         ("--start-at=5 --batch-size=32", "leaves out notebook 4, the last that uses"),
-        ("--start-at=2 --recipe=original", "--recipe needs all notebooks"),
+        ("--start-at=3 --recipe=original", "leaves out notebook 2, the last that uses"),
     ],
 )
 def test_wrong_option_ends_with_2_and_a_reason(options, told, capsys):
