@@ -103,11 +103,9 @@ def _check_weights(name, model, operator):
     if problems:
         found = " and ".join(problems)
     else:
+        count = math.prod(weights.shape)
         plural = "s" if scales > 1 else ""
-        found = (
-            f"{math.prod(weights.shape):,} symmetric int8 weights and {scales} scale"
-        )
-        found += plural
+        found = f"{count:,} symmetric int8 weights and {scales} scale{plural}"
     return Check(name, not problems, f"{operator.name} with {found}.", notebook=5)
 
 
@@ -165,26 +163,22 @@ def check_logits(name, runtime, expected, found):
 
 
 def golden_images(labels, scores_i8):
-    """Return, for each digit that the model reads at all, the index of one image.
+    """Return, for each digit that the model reads clearly, the index of one image.
 
     `labels` are the true digits and `scores_i8`, int8 (images, 10), a runtime's scores.
     Saturated scores (127, and nine times -128) hide a wrong weight or another rounding,
     so of the images that are read correctly the one with the smallest margin between
     the best and the second score is chosen. The margin has to be above 20 steps, so
-    that kernels that round differently still answer with the digit; if none is, the
-    largest is taken.
+    that kernels that round differently still answer with the digit.
     """
     ranked = np.sort(scores_i8.astype(int), axis=1)
     margins = ranked[:, -1] - ranked[:, -2]
-    read_correctly = scores_i8.argmax(axis=1) == labels
+    is_clear = (scores_i8.argmax(axis=1) == labels) & (margins > _LEAST_MARGIN)
     chosen = []
     for digit in range(10):
-        images = np.flatnonzero(read_correctly & (labels == digit))
-        clear = images[margins[images] > _LEAST_MARGIN]
-        if len(clear):
-            chosen.append(clear[margins[clear].argmin()])
-        elif len(images):
-            chosen.append(images[margins[images].argmax()])
+        images = np.flatnonzero(is_clear & (labels == digit))
+        if len(images):
+            chosen.append(images[margins[images].argmin()])
     return np.array(chosen, int)
 
 
@@ -215,6 +209,6 @@ def check_all(run, data, trained, model_bytes, runtime, scores_i8):
     images = data["test_images"][:200]
     layers = integer_arithmetic.layers(runtime.model)
     integers = integer_arithmetic.run(layers, images)[-1].reshape(len(images), -1)
-    logits = runtime.tensors(images)[layers[-1].tensor].reshape(len(images), -1)
+    _, logits = runtime.run_with_logits(images, layers[-1].tensor)
     checks.append(check_logits("integer arithmetic", runtime, logits, integers))
     return checks

@@ -226,8 +226,8 @@ def test_golden_image_has_the_smallest_margin_above_20():
     assert _golden([3, 3, 3, 3], scores) == [2]  # margins of 255, 20, 21 and 22
 
 
-def test_golden_image_without_a_margin_above_20_has_the_largest():
-    assert _golden([3, 3, 3], _scores((60, 50), (60, 40), (60, 59))) == [1]
+def test_digit_without_a_margin_above_20_has_no_golden_image():
+    assert _golden([3, 3, 3], _scores((60, 50), (60, 40), (60, 59))) == []
 
 
 def test_golden_image_is_one_that_the_model_reads():
