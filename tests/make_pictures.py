@@ -71,7 +71,7 @@ class Camera:
         self.frames = []
 
     def take(self, milliseconds):
-        """Keep what the pad shows, once it has read the drawing, down to what it says."""
+        """Keep what the pad shows once it has read the drawing, down to the verdict."""
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         path = runs.artifacts_root() / "frame.png"
