@@ -67,6 +67,7 @@ UNREADABLE = [  # type, default and what stands in the brackets
     ("int", "5", "1, 5 or 9"),
     ("int", "5", "9 to 1"),
     ("float", "5.0", "nan to nan"),
+    ("float", "5.0", "0 to inf"),
     ("float", "5.0", "any number"),
     ("str", "'cosine'", "cosine"),
     ("str", "'cosine'", "cosine, constant and one-cycle"),
