@@ -175,3 +175,9 @@ def test_golden_tolerance_still_notices_other_digits(golden, candidate):
     wrong = golden.logits.copy()
     wrong[:, [0, 1]] = wrong[:, [1, 0]]
     assert golden.failures(wrong, tolerance) >= 2
+
+
+def test_golden_tolerance_is_one_step_where_scores_are_logits(golden, models):
+    model = tflite.read(models(head="dense"))
+    logits_layer = ia.layers(model)[-1]
+    assert c_files.rounding_tolerance(model, logits_layer, golden.logits) == 1

@@ -297,7 +297,7 @@ def test_what_is_compiled_is_byte_for_byte_what_is_published(monkeypatch, networ
     ("units", "instructions"),
     [
         ([], 0),
-        ([0x4770], 1),  # bx lr
+        ([0x4770, 0x4770], 2),  # bx lr, twice
         ([0xF000, 0xF800, 0x4770], 2),  # bl, bx lr
         ([0xE7FE, 0xE800, 0x0000, 0xFFFF, 0xFFFF], 3),  # b, and two of 32 bits
     ],
