@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from helpers.files import TutorialError
 from helpers.runs import REPOSITORY
 
 _LONGEST = 320  # pixels: a larger photograph is reduced, which also removes noise
-_TILES = 8  # the light is measured on this many tiles along the longer side
+_PLACES = 40  # along the longer side: there the light is measured
+_AROUND = 25  # places across, of which a place's light is the median
+_EDGE = 9  # places: what is at the edge and half as wide is no measure of the light
 _DARKEST = 96  # darker paper, such as a blackboard, is no measure of the light
 _FAINTEST = 20  # steps of 255: what is nearer to the paper is no ink
 _JOINED = 1 / 64  # of the longer side: parts this near, twice, are one stroke
 _SMALLEST = 1 / 16  # of the longer side: what is smaller is no digit
-_ACROSS = 0.9  # of the longer side: what is larger, and at the edge, is no digit
 _BELONGS = 1 / 4  # of the digit's size: parts this near are its own, such as a 5's bar
 _RIVAL = 0.6  # of the digit's height: what is as high is a second digit
 _BOX = 20  # pixels: the side of the square that every digit of MNIST fits
@@ -51,8 +53,6 @@ def steps(picture):
 
 def read_grey(picture):
     """Return a photograph's brightness, uint8, at most 320 pixels wide and high."""
-    from PIL import Image
-
     try:
         image = _opened(picture).convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")  # behind what is transparent
@@ -70,8 +70,6 @@ def read_grey(picture):
 
 
 def _opened(picture):
-    from PIL import Image, ImageOps
-
     if isinstance(picture, np.ndarray):
         return Image.fromarray(picture)
     path = REPOSITORY / Path(picture).expanduser()
@@ -85,22 +83,14 @@ def even_out(grey):
     """Return by how much each pixel is lighter than the paper around it, as int.
 
     0 is paper, whatever light falls on it, and -255 is black. The paper's brightness is
-    the median of a tile and its neighbours, because there is more paper than ink.
+    the median of the places around, because there is more paper than ink.
     """
-    tile = max(1, max(grey.shape) // _TILES)
-    rows = range(0, grey.shape[0], tile)
-    columns = range(0, grey.shape[1], tile)
-    medians = np.zeros((len(rows), len(columns)))
-    for y, top in enumerate(rows):
-        for x, left in enumerate(columns):
-            medians[y, x] = np.median(grey[top : top + tile, left : left + tile])
-    medians = ndimage.median_filter(medians, 5, mode="nearest")  # ink may fill a tile
-    medians = ndimage.gaussian_filter(medians, 0.7, mode="nearest")
-    # Between the centres of the tiles the light changes evenly.
-    y = (np.arange(grey.shape[0]) + 0.5) / tile - 0.5
-    x = (np.arange(grey.shape[1]) + 0.5) / tile - 0.5
-    places = np.meshgrid(y, x, indexing="ij")
-    paper = ndimage.map_coordinates(medians, places, order=1, mode="nearest")
+    step = max(1, max(grey.shape) // _PLACES)
+    places = grey[::step, ::step].astype(float)
+    places = ndimage.median_filter(places, _EDGE)
+    medians = ndimage.median_filter(places, _AROUND, mode="nearest")
+    larger = np.divide(grey.shape, medians.shape)
+    paper = ndimage.zoom(medians, larger, order=1, mode="nearest", grid_mode=True)
     contrast = 255 * (grey - paper) / np.maximum(paper, _DARKEST)
     return np.rint(contrast).astype(int)
 
@@ -112,19 +102,16 @@ def find_ink(contrast):
     brightness, or differs from it less than a quarter as much as the ink, is paper.
     TutorialError if nothing differs from the paper.
     """
-    smooth = ndimage.uniform_filter(contrast.astype(float), 3)
     noise = 1.4826 * np.median(np.abs(contrast))  # as a standard deviation
     least = max(_FAINTEST, 4 * noise)
-    darkest, lightest = np.percentile(smooth, (0.2, 99.8))
-    if max(-darkest, lightest) < least:
+    darkest, lightest = np.percentile(contrast, (0.2, 99.8))
+    if max(-darkest, lightest) <= least:
         raise TutorialError(
             "The photograph shows no ink: nothing differs from the paper; take one of "
             "a digit, with more light or a darker pen."
         )
-    sign = -1 if -darkest > lightest else 1
-    depths = sign * smooth
-    full = np.percentile(depths[depths > least], 90)
-    depth = sign * contrast
+    depth = contrast if lightest > -darkest else -contrast
+    full = np.percentile(depth[depth > least], 90)
     ink = 255 * (depth / full - 0.25) / 0.5
     return np.clip(ink, 0, 255).astype(np.uint8)
 
@@ -135,29 +122,21 @@ class _Part:
 
     mask: np.ndarray  # bool, of the picture's shape
     height: int
-    width: int
-    is_at_edge: bool  # of the picture
-
-    @property
-    def size(self):
-        return max(self.height, self.width)
+    size: int  # height or width, whichever is larger
 
 
 def cut_out(ink):
     """Return the picture of the one digit: all its parts, and nothing else.
 
-    What touches the edge of the photograph is the end of the paper, or a finger.
     TutorialError if there is no digit, or a second one.
     """
-    longest = max(ink.shape)
-    large = [part for part in _parts(ink > 127) if part.size > _SMALLEST * longest]
-    inside = [part for part in large if not part.is_at_edge]
-    not_across = [part for part in large if part.size < _ACROSS * longest]
-    parts = inside or not_across
+    smallest = _SMALLEST * max(ink.shape)
+    parts = [part for part in _parts(ink > 127) if part.size > smallest]
     if not parts:
         raise TutorialError(
-            "The photograph shows no digit, only spots or what reaches over its edge; "
-            "take one of a whole digit, from nearer and with a darker pen."
+            "The photograph shows no digit, only spots or what reaches its edge; take "
+            "one of a whole digit, with paper around it, from nearer and with a darker "
+            "pen."
         )
     main = max(parts, key=lambda part: part.size)
     around = _widened(main.mask, round(_BELONGS * main.size))
@@ -175,22 +154,22 @@ def cut_out(ink):
 
 
 def _parts(inked):
-    """Return the `_Part` of each group of inked pixels that nearly touch."""
+    """Return the `_Part` of each group of inked pixels that nearly touch.
+
+    What touches the edge of the photograph is none of them: it is the end of the paper,
+    or a finger.
+    """
     joined = _widened(inked, round(_JOINED * max(inked.shape)))
-    labels, _ = ndimage.label(joined, np.ones((3, 3)))
-    height, width = inked.shape
+    framed = np.pad(joined, 1, constant_values=True)  # one part of all at the edge
+    labels, count = ndimage.label(framed, np.ones((3, 3)))
+    boxes = ndimage.find_objects(labels)
     found = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        part = _Part(
-            mask=labels == number,
-            height=rows.stop - rows.start,
-            width=columns.stop - columns.start,
-            is_at_edge=rows.start == 0
-            or columns.start == 0
-            or rows.stop == height
-            or columns.stop == width,
-        )
-        found.append(part)
+    for number in range(2, count + 1):  # 1 is the frame
+        rows, columns = boxes[number - 1]
+        height = rows.stop - rows.start
+        width = columns.stop - columns.start
+        mask = labels[1:-1, 1:-1] == number
+        found.append(_Part(mask, height, max(height, width)))
     return found
 
 
