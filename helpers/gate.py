@@ -40,7 +40,7 @@ def check_file(model_bytes, head, network, pixel_scale):
     """
     model = tflite.read(model_bytes)
     checks = [
-        _check_operators(model, networks.operators(network, head)),
+        _check_operators(model, networks.OPERATORS[network, head]),
         _check_tensor("input", model.input, (1, 28, 28, 1), 1 / pixel_scale, 0),
     ]
     if head == "conv":

@@ -6,9 +6,10 @@ The network of the tutorial itself is built in notebook 3, layer by layer.
 import math
 from dataclasses import dataclass
 
-# By network and head: the operators of the deployed network, in the order in which they
-# are first used. A program on a board contains these and no others.
-_OPERATORS = {
+# By network and head, as in notebooks 3 and 5: the operators of the deployed network
+# in the order of their first use, by their names in schema.fbs of TensorFlow. A program
+# on a board contains these and no others.
+OPERATORS = {
     ("tutorial", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
     ("tutorial", "dense"): ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"],
     ("compact", "conv"): ["CONV_2D", "MAX_POOL_2D", "SOFTMAX"],
@@ -63,15 +64,6 @@ def compact():
     model.add(layers.Flatten(name="flatten"))
     model.add(layers.Dense(10, name="scores"))
     return model
-
-
-def operators(network, head):
-    """Return the operators that a program on a board must contain, such as CONV_2D.
-
-    `network` (tutorial or compact) and `head` (conv or dense) are the parameters of
-    notebooks 3 and 5; the names are those of TensorFlow's schema.fbs.
-    """
-    return _OPERATORS[network, head]
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_layer_costs_of_compact_are_those_worked_out_by_hand():
 @pytest.mark.parametrize("network", ["tutorial", "compact"])
 def test_operators_are_those_of_the_converted_network(models, network, head):
     model = tflite.read(models(network, head))
-    assert model.operator_names == networks.operators(network, head)
+    assert model.operator_names == networks.OPERATORS[network, head]
 
 
 def test_compact_ends_with_the_logits_of_ten_digits():

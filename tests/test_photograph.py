@@ -169,6 +169,11 @@ def test_two_digits_are_refused(page):
         photograph.steps(page)
 
 
+def test_digit_that_reaches_the_edge_is_refused(page):
+    with pytest.raises(TutorialError, match=r"reaches its edge; .* paper around it"):
+        photograph.steps(page[:, :230])
+
+
 @pytest.mark.parametrize("content", [None, b"no picture", b"\x89PNG\r\n\x1a\n"])
 def test_file_that_is_no_picture_is_named(tmp_path, content):
     path = tmp_path / "digit.png"
