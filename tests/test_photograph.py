@@ -96,6 +96,15 @@ def test_digit_is_the_same_wherever_it_stands(page):
     np.testing.assert_array_equal(seen(moved), seen(page))
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_prepare_keeps_a_digit_with_its_mass_at_one_side_whole(turns):
+    ink = np.zeros((20, 20), np.uint8)
+    ink[:3] = 255  # a bar, whose mass would push the stem out of the picture
+    ink[:, 10] = 255
+    ink = np.rot90(ink, turns)
+    assert photograph.prepare(ink).sum() == ink.sum()
+
+
 def test_file_that_a_camera_turned_is_turned_back(page, tmp_path):
     image = Image.fromarray(np.rot90(page))
     exif = Image.Exif()
