@@ -112,7 +112,8 @@ def _int8(pixels):
     return (np.clip(np.rint(pixels), 0, 255) - 128).astype(np.int8)
 
 
-# By caption: what is done to the test images, and how strongly.
+# By caption: what is done to the test images, and how strongly, in the order in which
+# figures show it: first nothing, and the two inverted ones last.
 EFFECTS = {
     "As in the test set": keep,
     "Shifted 1 px diagonally": partial(shift, down=1, right=1),

@@ -23,13 +23,9 @@ from pathlib import Path
 import unicorn
 from unicorn import arm_const
 
-PROCESSORS = {
-    "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
-    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
-}
 IMAGE_BYTES = 784
 LOGITS = 10
-_FLASH = 0
+_FLASH = 0  # this and the next two as in c/cortex_m.ld
 _FLASH_BYTES = 128 * 1024
 _RAM = 0x2000_0000
 _RETURN = _FLASH + _FLASH_BYTES - 2  # an address where no code is
@@ -44,7 +40,7 @@ class Program:
 
     flash: bytes  # code and constants, from address 0
     static_bytes: int  # variables, from the start of RAM; all begin as 0
-    entry: int  # address of the function
+    entry: int  # address of the function, plus 1, which stands for Thumb code
 
 
 class EmulatorError(Exception):
@@ -56,12 +52,12 @@ def read_elf(content):
 
     Source: "Tool Interface Standard (TIS) Executable and Linking Format", version 1.2.
     """
-    entry, table = struct.unpack_from("<II", content, 24)
-    entry_bytes, count = struct.unpack_from("<HH", content, 42)
+    entry, table = struct.unpack_from("<II", content, 24)  # e_entry, e_phoff
+    header_bytes, count = struct.unpack_from("<HH", content, 42)  # e_phentsize, e_phnum
     flash = b""
     static_bytes = 0
     for number in range(count):
-        header = struct.unpack_from("<8I", content, table + number * entry_bytes)
+        header = struct.unpack_from("<8I", content, table + number * header_bytes)
         kind, offset, address, _, file_bytes, memory_bytes, _, _ = header
         if kind != _LOAD:
             continue
@@ -71,7 +67,7 @@ def read_elf(content):
             raise EmulatorError("has variables with a value, which nothing would set")
         else:
             static_bytes = memory_bytes
-    return Program(flash, static_bytes, entry & ~1)
+    return Program(flash, static_bytes, entry)
 
 
 class Microcontroller:
@@ -93,7 +89,8 @@ class Microcontroller:
         self._machine = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
-        self._machine.ctl_set_cpu_model(PROCESSORS[processor])
+        cpu = "UC_CPU_ARM_" + processor.upper().replace("-", "_")
+        self._machine.ctl_set_cpu_model(getattr(arm_const, cpu))
         code = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self._machine.mem_map(_FLASH, _FLASH_BYTES, code)
         self._machine.mem_write(_FLASH, program.flash)
@@ -115,17 +112,17 @@ class Microcontroller:
         machine.reg_write(arm_const.UC_ARM_REG_SP, self._end)
         machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
         try:
-            machine.emu_start(self._program.entry | 1, _RETURN)
+            machine.emu_start(self._program.entry, _RETURN)
         except unicorn.UcError as error:
             raise EmulatorError(f"stopped: {error}") from error
         if self.stack_bytes() >= self._end - self._free:
             raise EmulatorError(_COLLISION)
         return bytes(machine.mem_read(self._logits, LOGITS))
 
-    def count_instructions(self, image):
-        """Return how many instructions the processor executes for an image.
+    def count_and_check(self, image):
+        """Return how many instructions an image takes, and check the whole stack.
 
-        It also checks that the stack, however far apart its bytes are, ends above the
+        EmulatorError if the stack, however far apart its bytes are, reaches the
         variables. Both are slow, and hardly depend on the image.
         """
         times = {}  # how often each block of instructions ran, by address and bytes
@@ -135,6 +132,7 @@ class Microcontroller:
             times[address, size] = times.get((address, size), 0) + 1
 
         def check(machine, kind, address, size, value, _):
+            # Written at the stack's end or above it, and yet where the variables are.
             if address >= machine.reg_read(arm_const.UC_ARM_REG_SP):
                 collisions.append(address)
 
@@ -180,7 +178,7 @@ def run(program, processor, ram_bytes, images):
     """
     # A processor that has counted stays slow, so another one runs the images.
     counting = Microcontroller(program, processor, ram_bytes)
-    instructions = counting.count_instructions(images[:IMAGE_BYTES])
+    instructions = counting.count_and_check(images[:IMAGE_BYTES])
     chip = Microcontroller(program, processor, ram_bytes)
     logits = b""
     for start in range(0, len(images), IMAGE_BYTES):

@@ -1,6 +1,7 @@
 """The checkers of "Check yourself": each says what is wrong, not only that it is.
 
-A checker prints one line and never raises, so a batch run goes on.
+A checker prints one line, whatever the learner's function does, and a batch run goes
+on.
 """
 
 import copy
@@ -18,7 +19,7 @@ class Case:
 
     label: str  # what the arguments are, in words
     arguments: tuple
-    right: list  # the answers that are right, mostly one; numbers or arrays
+    right: list  # numbers or arrays; none where a function judges the answer
     hint: str = ""  # what is said to any other answer
     mistakes: dict = field(default_factory=dict)  # hints by answers of typical mistakes
 
@@ -157,17 +158,17 @@ def check_calibration_set(calibration_set, converter, data):
     def judge(chosen, case):
         if chosen.shape[1:] != (28, 28, 1) or not len(chosen):
             return f"It returns {_kind(chosen)}, but (N, 28, 28, 1) is expected."
-        model = _calibrated(converter, chosen[:500])
-        share = _share_read(model, data)
+        runtime = _calibrated(converter, chosen[:500])
+        share = _share_read(runtime, data)
         found = f"The model made with it reads {share:.0%} of 500 training images"
         # One step of the input is a pixel, or less if no image has both ends.
-        full = 1 / scale
-        used = np.ptp(images_i8.astype(int)) / 255 * full
-        step = model.model.input.scale
-        if not 0.9 * used < step < 1.1 * full:
+        widest = 1 / scale
+        narrowest = np.ptp(images_i8.astype(int)) / 255 * widest
+        step = runtime.model.input.scale
+        if not 0.9 * narrowest < step < 1.1 * widest:
             return (
-                f"{found}; its input scale is {step:.4g}, not {used:.4g}: scale as for "
-                "training, all values from paper to ink."
+                f"{found}; its input scale is {step:.4g}, not {narrowest:.4g}: scale "
+                "as for training, all values from paper to ink."
             )
         good = _share_read(_calibrated(converter, images_i8[:100] / scale), data)
         if share < good - 0.1:
@@ -186,9 +187,9 @@ def _calibrated(converter, images):
     return tflite.LiteRT(model_bytes)
 
 
-def _share_read(model, data):
+def _share_read(runtime, data):
     """Return which share of the last 500 training images a model reads correctly."""
-    answers = model.run(data["train_images"][-500:]).argmax(axis=1)
+    answers = runtime.run(data["train_images"][-500:]).argmax(axis=1)
     return np.mean(answers == data["train_labels"][-500:])
 
 
@@ -199,6 +200,7 @@ def check_weakest_digit(weakest_digit, labels, predictions):
     given = np.bincount(predictions[wrong], minlength=10)
     shares = missed / np.bincount(labels, minlength=10)
     mistakes = dict.fromkeys(range(10), "Another digit is missed more often.")
+    # Later lines say more of the same digit, and win.
     mistakes[shares.argmin()] = "It is the digit that is missed least often."
     mistakes[given.argmax()] = (
         "It is given wrongly most often: group by the true digit."
@@ -287,7 +289,7 @@ def _compare(answer, case):
     found = np.round(answer, 4).tolist()
     wanted = np.round(expected, 4).tolist()
     problem = f"For {case.label} it returns {found}, but {wanted} is expected."
-    return f"{problem} {case.hint}"
+    return f"{problem} {case.hint}".rstrip()
 
 
 def _kind(value):

@@ -83,7 +83,7 @@ def notice(text):
 
     if text:
         box = (
-            '<div role="alert" style="border:3px solid #D55E00;border-radius:6px;'
+            f'<div role="alert" style="border:3px solid {RED};border-radius:6px;'
             'padding:0.8em 1em;font-size:1.1em;background:#fff4ea;color:#222">'
             f"<strong>Please note.</strong> {html.escape(text)}</div>"
         )

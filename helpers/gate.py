@@ -27,6 +27,7 @@ def require(checks):
         return
     found = " ".join(f"{check.name}: {check.sentence}" for check in failed)
     first = min(check.notebook for check in failed)
+    # The batch command reads the number out of this sentence.
     raise TutorialError(
         f"The model may not be passed on. {found} What can change this is notebook "
         f"{first}; run it and those after it again."

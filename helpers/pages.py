@@ -39,7 +39,7 @@ def write_overview(folder, results, problem):
 
     `problem` is the sentence that says why the run failed, or ``""``.
     """
-    report = reports.read(folder)
+    report = reports.read(folder.name)
     pad = ""
     figures = []
     for result in results:
@@ -54,7 +54,7 @@ def write_overview(folder, results, problem):
         "figures": figures,
         "summary": reports.summary(report) if report else [],
         "results": results,
-        "files": [] if problem else reports.published_files(folder),
+        "files": [] if problem else reports.published_paths(folder),
     }
     links = {stem: _title(stem) for stem in runs.STEPS}
     page = nbformat.v4.new_notebook(metadata={"title": f"Run {folder.name}"})

@@ -7,7 +7,7 @@ Each notebook has one cell tagged ``parameters``, one parameter a line::
 The words of the comment are the help text; the brackets say what is accepted:
 
 - ``[1 to 1000]`` for a number: from the first to the second;
-- ``[cosine, constant or one-cycle]`` for a text: one of these words;
+- ``[cosine or constant]`` for a text: one of these words;
 - ``[auto, mnist or any path]`` for a text: with the word *any* it is free, and the
   brackets are for people.
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from helpers import c_templates
 from helpers.files import TutorialError, check_temporary_folder
+from helpers.runs import REPOSITORY
 
 PROCESSORS = ("cortex-m3", "cortex-m0")
-_REPOSITORY = Path(__file__).parents[1]
 _TIMEOUT = 600  # seconds, for each compiler and each program
-_INSTALL = "run pip install -r requirements.txt in the environment that you use"
-_OTHER_FOLDER = (
+_REMEDY_INSTALL = "run pip install -r requirements.txt in the environment that you use"
+_REMEDY_FOLDER = (
     "set the environment variable TMPDIR (Windows: TEMP) to a folder on a disk with "
     "free space from which programs may be started"
 )
@@ -74,18 +74,10 @@ def emulate(name, files, images_i8, processor, ram_bytes):
         "-T",
         c_templates.FOLDER / "cortex_m.ld",
     ]
-    command = [sys.executable, "-m", "helpers.emulator"]
     with _folder() as folder:
         _compile(files, options, folder, "program.elf")
-        command += [folder / "program.elf", processor, str(ram_bytes)]
-        given = images_i8.tobytes()
-        found = json.loads(_call("The emulator", command, _REPOSITORY, _INSTALL, given))
-    if "error" in found:
-        raise TutorialError(
-            f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain C "
-            f"{found['error']}; give it more RAM, or make the network smaller in "
-            "notebook 3."
-        )
+        program = folder / "program.elf"
+        found = _run_emulator(program, images_i8, processor, ram_bytes)
     logits = np.frombuffer(bytes.fromhex(found["logits"]), np.int8)
     return ProcessorRun(
         processor=processor,
@@ -96,6 +88,27 @@ def emulate(name, files, images_i8, processor, ram_bytes):
         instructions=found["instructions"],
         logits=logits.reshape(len(images_i8), -1),
     )
+
+
+def _run_emulator(program, images_i8, processor, ram_bytes):
+    """Return what the emulator found, by name; TutorialError if that is an error."""
+    command = [sys.executable, "-m", "helpers.emulator"]
+    command += [program, processor, str(ram_bytes)]
+    printed = _call(
+        what="The emulator",
+        command=command,
+        folder=REPOSITORY,
+        remedy=_REMEDY_INSTALL,
+        given=images_i8.tobytes(),
+    )
+    found = json.loads(printed)
+    if "error" in found:
+        raise TutorialError(
+            f"On an emulated {processor} with {ram_bytes:,} bytes of RAM the plain C "
+            f"{found['error']}; give it more RAM, or make the network smaller in "
+            "notebook 3."
+        )
+    return found
 
 
 def run_here(name, files, images_i8):
@@ -113,25 +126,31 @@ def run_here(name, files, images_i8):
         f"-DLOGITS={scope.upper()}_LOGITS",
         c_templates.FOLDER / "run_images.c",
     ]
-    what = "The plain C, compiled for this computer,"
     with _folder() as folder:
         program = folder / "program.exe"  # other systems do not mind the ending
         _compile(files, options, folder, program.name)
-        printed = _call(what, [program], folder, _OTHER_FOLDER, images_i8.tobytes())
+        printed = _call(
+            what="The plain C, compiled for this computer,",
+            command=[program],
+            folder=folder,
+            remedy=_REMEDY_FOLDER,
+            given=images_i8.tobytes(),
+        )
     return np.frombuffer(printed, np.int8).reshape(len(images_i8), -1)
 
 
 def webassembly(name, files):
     """Return the published C as the bytes of a WebAssembly module.
 
-    It exports its memory, ``__heap_base`` (the address of the first free byte in it)
-    and the functions ``…_int8_classify``, ``…_begin``, ``…_row``, ``…_best`` and
-    ``…_margin``. TutorialError if the compiler cannot be run.
+    It exports its memory and the function ``…_int8_classify``. TutorialError if the
+    compiler cannot be run.
     """
-    options = ["-target", "wasm32-freestanding", "-O2", "-Wl,--no-entry,--strip-all"]
-    options.append("-Wl,--export=__heap_base")
-    for function in ("classify", "begin", "row", "best", "margin"):
-        options.append(f"-Wl,--export={c_templates.c_name(name)}_{function}")
+    options = [
+        "-target",
+        "wasm32-freestanding",
+        "-O2",
+        f"-Wl,--no-entry,--strip-all,--export={c_templates.c_name(name)}_classify",
+    ]
     with _folder() as folder:
         _compile(files, options, folder, "program.wasm")
         return (folder / "program.wasm").read_bytes()
@@ -149,8 +168,13 @@ def _compile(files, options, folder, output):
     command += sorted(folder.glob("*.c"))
     cache = str(_cache())
     kept = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-    remedy = f"{_INSTALL}, or {_OTHER_FOLDER}"
-    _call("The compiler zig", command, folder, remedy, environment=kept)
+    _call(
+        what="The compiler zig",
+        command=command,
+        folder=folder,
+        remedy=f"{_REMEDY_INSTALL}, or {_REMEDY_FOLDER}",
+        environment=kept,
+    )
 
 
 def _call(what, command, folder, remedy, given=b"", environment=None):
@@ -173,7 +197,8 @@ def _call(what, command, folder, remedy, given=b"", environment=None):
         raise TutorialError(f"{what} cannot be started: {reason}; {remedy}.") from error
     except subprocess.TimeoutExpired as error:
         raise TutorialError(
-            f"{what} did not end within {_TIMEOUT} seconds; {remedy}."
+            f"{what} did not end within {_TIMEOUT} seconds; close other programs, and "
+            "run it again."
         ) from error
     if done.returncode != 0:
         said = " ".join(done.stderr.decode(errors="replace").split())
@@ -194,19 +219,19 @@ def _folder():
     except OSError as error:
         raise TutorialError(
             f"The plain C cannot be compiled in {tempfile.gettempdir()}: "
-            f"{error.strerror or error}; {_OTHER_FOLDER}."
+            f"{error.strerror or error}; {_REMEDY_FOLDER}."
         ) from error
 
 
 def _cache():
     """Return the folder of the user's own where zig keeps what it has compiled.
 
-    Its first call takes seconds to build a run-time library, later calls a fifth of
-    one.
+    The first call of zig takes seconds to build a run-time library, later calls take a
+    fifth of a second.
     """
-    user = os.getuid() if hasattr(os, "getuid") else ""  # Windows: a folder a user
+    user = os.getuid() if hasattr(os, "getuid") else ""  # Windows has one for each user
     cache = Path(tempfile.gettempdir(), f"mnist-to-microcontroller-zig{user}")
     cache.mkdir(mode=0o700, exist_ok=True)
     if user != "" and cache.stat().st_uid != user:
-        raise TutorialError(f"{cache} belongs to another user; {_OTHER_FOLDER}.")
+        raise TutorialError(f"{cache} belongs to another user; {_REMEDY_FOLDER}.")
     return cache

@@ -166,17 +166,18 @@ def make(*, run, data, trained, model_bytes, runtime, scores_i8, camera, checks)
     )
 
 
-def read(folder):
-    """Return the `Report` of the run in `folder`, or None if it has none.
+def read(name):
+    """Return the `Report` of the run `name`, or None if it has none.
 
     TutorialError if it is damaged.
     """
-    if not (folder / RESULTS).exists():
+    run = runs.Run(name)
+    if not (run.folder / RESULTS).exists():
         return None
-    return Report.from_dict(runs.Run(folder.name).load(RESULTS))
+    return Report.from_dict(run.load(RESULTS))
 
 
-def published_files(folder):
+def published_paths(folder):
     """Return the sorted paths, in ``published/``, of what the run has published."""
     published = folder / runs.PUBLISHED
     files = [path for path in published.rglob("*") if path.is_file()]
@@ -231,7 +232,7 @@ def closing_text(folder, results):
 
     `folder` is that of the run, `results` has a `NotebookResult` for each notebook.
     """
-    report = read(folder)
+    report = read(folder.name)
     parts = [_closing_table(results, report)]
     if results[-1].status == "done":
         parts.append(_written(folder))
@@ -259,7 +260,7 @@ def _written(folder):
     published = folder / runs.PUBLISHED
     places = [published, folder / "notebooks", folder / "report" / "index.html"]
     lines = [f"  {place}" for place in places if place.exists()]
-    count = len(published_files(folder))
+    count = len(published_paths(folder))
     heading = f"Written ({count} files in {runs.PUBLISHED}, which README.md explains):"
     return "\n".join([heading, *lines])
 

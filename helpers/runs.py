@@ -1,8 +1,9 @@
 """A run: one folder in which each notebook finds what those before it made.
 
 Beside each artifact stands a small JSON file: its SHA-256, the parameters and versions
-that made it, and the SHA-256 of what it was made from. Reading an artifact says if it
-is missing, damaged or stale, and which notebook makes it anew.
+that made it, and the fingerprints of what it was made from. Reading an artifact says if
+it is missing, damaged, stale or made with other parameters, and which notebook makes it
+anew.
 """
 
 import contextlib
@@ -37,8 +38,10 @@ STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
     "06_test_quantized_model",
 )
 PUBLISHED = "published"  # the folder of a run for what others may use
-OF_THE_DESK = ("serial_port", "photo")  # parameters that change no artifact
-_OWNER = "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
+NOT_RECORDED = ("serial_port", "photo")  # parameters that change no artifact
+_OWNED_FOLDER = (
+    "TUTORIAL_BATCH_RUN"  # environment variable: the folder that a batch run owns
+)
 _PATIENCE = 3  # seconds to wait for another notebook that saves
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
@@ -81,14 +84,14 @@ def open(notebook, variables):
     writes to the run's folder.
     """
     _check_clone()
-    _set_up_keras()
+    _undo_keras_json()
     parameters = {}
     for name, parameter in declared(notebook_path(notebook)).items():
         value = parameter.check(variables.get(name))
-        if name not in OF_THE_DESK:
+        if name not in NOT_RECORDED:
             parameters[name] = value
     run = Run(parameters["save_model_name"], notebook, parameters, variables)
-    with _owned(run.folder):  # raises if a batch run has it
+    with _owned(run.folder):  # for a moment: raises if another has it
         return run
 
 
@@ -124,7 +127,9 @@ class Run:
                     value.export(new, verbose=False)
                 return
             made_from = dict(self._made_from)
-            made_from.pop(artifact, None)  # notebook 6 may read what it wrote
+            made_from.pop(
+                artifact, None
+            )  # nothing is made from itself, even if it was read
             with replacing_file(path) as new:
                 _write(new, value)
                 sha256 = _sha256(new)
@@ -143,8 +148,9 @@ class Run:
     def load(self, artifact):
         """Return what `save` was given.
 
-        TutorialError if the artifact is missing, damaged or stale; it says which
-        notebook makes it anew.
+        TutorialError if the artifact is missing, damaged, stale or made with another
+        value of a parameter that this notebook has, too; it says which notebook makes
+        it anew.
         """
         path = self.folder / artifact
         about = self._about(artifact)
@@ -243,22 +249,25 @@ class Run:
 def lock(name):
     """Own a run's folder while a batch run writes to it; its kernels may write, too.
 
-    The environment variable tells them, which they inherit, that the folder is theirs.
+    An environment variable, which the kernels inherit, tells them so.
     """
     folder = artifacts_root() / check_name(name)
     with _owned(folder):
         restore_folder(folder / PUBLISHED)
-        os.environ[_OWNER] = str(folder)
+        os.environ[_OWNED_FOLDER] = str(folder)
         try:
             yield folder
         finally:
-            del os.environ[_OWNER]
+            del os.environ[_OWNED_FOLDER]
 
 
 @contextlib.contextmanager
 def _owned(folder):
-    """Hold the lock of a run's folder, if no batch run of this process' has it."""
-    if os.environ.get(_OWNER) == str(folder):
+    """Hold the lock of a run's folder, unless this batch run holds it already.
+
+    TutorialError if another one does, after some seconds of waiting.
+    """
+    if os.environ.get(_OWNED_FOLDER) == str(folder):
         yield
         return
     with explained(folder):
@@ -292,7 +301,7 @@ def _check_clone():
             return
 
 
-def _set_up_keras():
+def _undo_keras_json():
     """Undo what a file ``keras.json`` of another course may have set.
 
     There are no environment variables for these two. A notebook without TensorFlow

@@ -17,6 +17,7 @@ import importlib
 import io
 import itertools
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from matplotlib.figure import Figure
 
 from helpers import datasets, figures, parameters, runs
 from helpers.files import TutorialError, explained, replacing_file, replacing_folder
-from helpers.report import RESULTS, Report, published_files
+from helpers.report import RESULTS, Report, published_paths
 
 _DESCRIPTION = """\
 Run all combinations of some parameters, several at a time, and compare them. The same
@@ -47,10 +48,11 @@ examples:
 
 exit status: 0 done, 1 a run failed, 2 wrong option, 130 after Ctrl-C
 """
-_NOT_COMPARED = ("save_model_name", *runs.OF_THE_DESK)  # each run has its own name
-_BYTES_OF_A_RUN = 1.3 * 2**30  # memory, most of it TensorFlow's
+_NOT_COMPARED = ("save_model_name", *runs.NOT_RECORDED)  # each run has its own name
+_GIB_OF_A_RUN = 1.3  # of memory, most of it TensorFlow's
+_RETRIES = 1  # of a run that failed, beside those of a worker that was killed
 # Ctrl-C ends the runs, which notice it themselves; workers end with their client.
-_PRELOAD = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)"
+_IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)"
 
 
 def main(arguments=None):
@@ -137,7 +139,7 @@ def _parser(known):
 
 def workers_here():
     """Return how many runs this computer can do at a time: by cores and by memory."""
-    return max(1, min(CPU_COUNT, int(MEMORY_LIMIT / _BYTES_OF_A_RUN)))
+    return max(1, min(CPU_COUNT, int(MEMORY_LIMIT / 2**30 / _GIB_OF_A_RUN)))
 
 
 # ------------------------------------------------------------------------- plan
@@ -176,17 +178,19 @@ def plan(axes, known):
 
 
 def _id(values):
-    """Return the id of a run, which follows from what its model is made from.
+    """Return the id of a run, which follows from all its values but the recipe.
 
-    The same values give the same model, whichever recipe they come from. A file of
-    images counts by its bytes.
+    The same values give the same run, whichever recipe they come from. A file of images
+    counts by its bytes, wherever it is.
     """
     relevant = {name: values[name] for name in values if name != "recipe"}
-    made_from = json.dumps(relevant, sort_keys=True).encode()
+    images = b""
     file = datasets.file_of(values["dataset"])
     if file:
+        relevant["dataset"] = ""
         with explained(file):
-            made_from += Path(file).read_bytes()
+            images = Path(file).read_bytes()
+    made_from = json.dumps(relevant, sort_keys=True).encode() + images
     return f"run_{hashlib.sha256(made_from).hexdigest()[:8]}"
 
 
@@ -219,7 +223,7 @@ def run_one(run_id, values):
     started = time.monotonic()
     place = get_worker().local_directory
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
-        process = _batch_command(run_id, values, folder)
+        process = _run_batch_command(run_id, values, folder)
         files = _files_of(Path(folder, run_id))
     report = None
     if "report.json" in files:
@@ -231,7 +235,7 @@ def run_one(run_id, values):
     return _outcome(report, time.monotonic() - started), files
 
 
-def _batch_command(run_id, values, artifacts):
+def _run_batch_command(run_id, values, artifacts):
     """Run the batch command to its end, with `artifacts` for its files."""
     command = [sys.executable, "-m", "helpers.train_and_quantize", "--no-pages"]
     command.append(f"--save-model-name={run_id}")
@@ -250,7 +254,7 @@ def _files_of(folder):
     files = {}
     if (folder / RESULTS).exists():  # what the gate refuses has a report, too
         files["report.json"] = (folder / RESULTS).read_bytes()
-    for path in published_files(folder):
+    for path in published_paths(folder):
         files[path] = (folder / runs.PUBLISHED / path).read_bytes()
     return files
 
@@ -281,20 +285,20 @@ def sweep(options):
     with explained(out):
         (out / "runs").mkdir(parents=True, exist_ok=True)
     rows = _rows_of_before(out)
-    left = {}
+    missing = {}
     for run_id, values in planned.items():
         if run_id not in rows or rows[run_id]["status"] == "failed":
-            left[run_id] = values
-    before = len(planned) - len(left)
+            missing[run_id] = values
+    before = len(planned) - len(missing)
     print(f"{len(planned)} runs, {before} of them finished before.", flush=True)
     if rows:
-        write_table(out, rows)
-    if left:
-        ended = _run_on_cluster(left, options)
+        write_table_and_page(out, rows)
+    if missing:
+        ended = _run_on_cluster(missing, options)
         for number, (row, files) in enumerate(ended, start=before + 1):
             rows[row["id"]] = row
-            write_table(out, rows)
             _write_files(out, row, files)
+            write_table_and_page(out, rows)
             line = _result_line(row, options.compared)
             print(f"{number} of {len(planned)}: {line}", flush=True)
     failed = [run_id for run_id in planned if rows[run_id]["status"] == "failed"]
@@ -303,7 +307,7 @@ def sweep(options):
 
 
 def _rows_of_before(out):
-    """Return by id the rows of the runs that ended before, failed ones too."""
+    """Return by id the rows of runs that ended before, of other commands, too."""
     rows = {}
     for path in sorted(out.glob("runs/run_*/row.json")):
         found = json.loads(path.read_bytes())
@@ -311,7 +315,7 @@ def _rows_of_before(out):
     return rows
 
 
-def _run_on_cluster(planned, options):
+def _run_on_cluster(missing, options):
     """Yield, when a run ends, its row of the table and bytes of its files by path.
 
     TutorialError if the cluster fails, or if a worker of it lacks this project.
@@ -321,8 +325,9 @@ def _run_on_cluster(planned, options):
             client.wait_for_workers(1, timeout=60)
             _check_workers(client)
             jobs = {}
-            for run_id, values in planned.items():
-                jobs[client.submit(run_one, run_id, values, retries=1)] = run_id
+            for run_id, values in missing.items():
+                job = client.submit(run_one, run_id, values, retries=_RETRIES)
+                jobs[job] = run_id
             for job in as_completed(jobs):
                 if job.status == "error":
                     outcome, files = Outcome("failed", str(job.exception())), {}
@@ -330,7 +335,7 @@ def _run_on_cluster(planned, options):
                     outcome, files = job.result()
                 run_id = jobs[job]
                 found = dataclasses.asdict(outcome)
-                yield {"id": run_id, **planned[run_id], **found}, files
+                yield {"id": run_id, **missing[run_id], **found}, files
     except (OSError, ValueError, CancelledError) as error:
         raise TutorialError(
             f"The Dask cluster failed ({error}); the same command goes on from here."
@@ -341,16 +346,16 @@ def _client(options):
     """Return a client of the cluster that was named, or of one that starts here."""
     if options.scheduler:
         return Client(options.scheduler, timeout=10)
-    # Runs work there, as temporary folders are often small. Dask removes what it left,
-    # after a kill at the next start.
+    # Workers, and so runs, use this folder: temporary folders are often small. Dask
+    # empties it at its end, or after a kill when it starts again.
     work = options.out / ".dask"
     return Client(
         n_workers=options.workers,
         threads_per_worker=1,
         local_directory=str(work),
         dashboard_address="127.0.0.1:0",  # a free port
-        preload=[_PRELOAD],
-        silence_logs=50,
+        preload=[_IGNORE_CTRL_C],
+        silence_logs=logging.CRITICAL,
         timeout=10,
     )
 
@@ -358,7 +363,7 @@ def _client(options):
 def _check_workers(client):
     """Raise TutorialError if a worker cannot import this module.
 
-    Without it a worker ends at its first task, and the sweep would wait for ever.
+    A worker that cannot would end at its first task, and the sweep wait for ever.
     """
     found = client.run(importlib.import_module, __name__, on_error="return")
     for address, answer in found.items():
@@ -390,7 +395,7 @@ def _result_line(row, compared):
 # ---------------------------------------------------------------- table and page
 
 
-def write_table(out, rows):
+def write_table_and_page(out, rows):
     """Write ``sweep.csv`` and ``sweep.html`` in the folder `out`; rows are by id."""
     table = pd.DataFrame(list(rows.values()), dtype=object)  # integers stay so
     with replacing_file(out / "sweep.csv") as new:
@@ -459,6 +464,6 @@ def _as_svg(figure):
 
 
 if __name__ == "__main__":
-    from helpers import sweep as imported  # by its name: workers import it, too
+    from helpers import sweep as imported  # the name by which workers know it
 
     sys.exit(imported.main())

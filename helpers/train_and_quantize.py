@@ -44,8 +44,8 @@ _START_AT = parameters.Parameter(
 )
 _METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: "True|False"}
 
-_KERAS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
-_CHARACTERS = 300  # of the message of an exception that is not ours
+_EPOCH_WORDS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
+_LONGEST_FOREIGN = 300  # of the message of an exception that is not ours
 
 
 def main(arguments=None):
@@ -104,6 +104,7 @@ def _parser(known):
         groups[number] = parser.add_argument_group(f"notebook {number}, {step}")
     for parameter in (parameters.RECIPE, _START_AT, *known.values()):
         text = parameter.description()
+        # Recipe and start_at are of no notebook, save_model_name is of all.
         if len(parameter.notebooks) in (0, len(runs.STEPS)):
             group = whole_run
         else:
@@ -245,7 +246,7 @@ def _execute(kernel, notebook, folder, values, bar):
             kernel.execute(notebook, executed, changed, EpochsOnBar(bar))
         except PapermillExecutionError as error:
             return failure_sentence(notebook.stem, reason(error))
-        except (RuntimeError, TimeoutError):  # the second is an OSError, too
+        except (RuntimeError, TimeoutError):  # a timeout would look like a full disk
             found = "its kernel died, perhaps for lack of memory"
             return failure_sentence(notebook.stem, found)
     return ""
@@ -259,7 +260,7 @@ class EpochsOnBar:
 
     def write(self, text):
         """Show what the text says about an epoch."""
-        self._bar.set_postfix_str(", ".join(_KERAS.findall(text)))
+        self._bar.set_postfix_str(", ".join(_EPOCH_WORDS.findall(text)))
 
     def flush(self):
         """Draw the bar anew."""
@@ -309,7 +310,7 @@ def started_kernel():
     try:
         manager.start_kernel(
             cwd=str(runs.NOTEBOOKS),
-            env=_environment(),
+            env=_kernel_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             extra_arguments=["--HistoryManager.enabled=False"],
@@ -321,7 +322,7 @@ def started_kernel():
         manager.shutdown_kernel(now=True)
 
 
-def _environment():
+def _kernel_environment():
     """Return the environment variables of the kernel, which finds these helpers."""
     paths = [str(runs.REPOSITORY)]
     if "PYTHONPATH" in os.environ:
@@ -340,8 +341,8 @@ def reason(error):
     if error.ename == "TutorialError":
         return " ".join(error.evalue.split()).rstrip(".")
     text = " ".join(f"{error.ename}: {error.evalue}".split())
-    if len(text) > _CHARACTERS:
-        return f"{text[:_CHARACTERS]} …"
+    if len(text) > _LONGEST_FOREIGN:
+        return f"{text[:_LONGEST_FOREIGN]} …"
     return text.rstrip(".")
 
 

@@ -1,9 +1,9 @@
-"""Make the pictures of the drawing pad that README and notebook 1 show.
+"""Make the moving picture of the drawing pad that README and notebook 1 show.
 
 ``python tests/make_pictures.py`` opens the page of the run ``mnist_cnn``, which
 ``python -m helpers.train_and_quantize`` writes, in a headless browser, draws digits
-with the mouse as a hand would, and keeps what the page shows: ``images/draw_digit.gif``
-and, of the first digit, ``images/draw_digit.png``.
+with the mouse as a hand would, and keeps what the page shows:
+``images/draw_digit.gif``.
 """
 
 import sys
@@ -125,11 +125,9 @@ def curve(points):
     return spline(np.linspace(0, 1, MOVES * STEPS * (len(places) - 1) + 1))
 
 
-def film(chromium, address, digits, scale):
-    """Return the frames of a pad on which digits are drawn, at a scale of pixels."""
-    page = chromium.new_page(
-        viewport={"width": WIDTH + 40, "height": 900}, device_scale_factor=scale
-    )
+def film(chromium, address, digits):
+    """Return the frames of a pad on which digits are drawn."""
+    page = chromium.new_page(viewport={"width": WIDTH + 40, "height": 900})
     page.goto(address)
     page.locator(".draw-digit .verdict").wait_for(state="attached")
     camera = Camera(page)
@@ -178,13 +176,11 @@ def main():
         chromium = browser.launch(driver.chromium, sync_api.Error)
         if chromium is None:
             sys.exit(f"No browser can be started: this {browser.HOW}.")
-        still = film(chromium, page.as_uri(), list(DIGITS)[:1], scale=2)
-        moving = film(chromium, page.as_uri(), DIGITS, scale=1)
+        moving = film(chromium, page.as_uri(), DIGITS)
         chromium.close()
     # A page that does not move shows the first picture: a digit that was read.
     first = [frame.milliseconds for frame in moving].index(READ)
     moving = moving[first:] + moving[:first]
-    reduced(still[-1].picture).save(images / "draw_digit.png", optimize=True)
     save_moving(moving, images / "draw_digit.gif")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import c_templates, emulator, integer_arithmetic, runs, tflite
+from helpers.processors import PROCESSORS
 
 RAM = 8192  # more than any network of the tutorial needs
 COMMON = ["-std=c99", "-ffreestanding", "-ffunction-sections", "-Wl,--gc-sections"]
@@ -70,7 +71,7 @@ def main():
     for name in options.runs:
         run = runs.Run(name)
         images = run.load("02_preprocessed.npz")["test_images"][: options.images]
-        for processor in emulator.PROCESSORS:
+        for processor in PROCESSORS:
             for compiler in _compilers():
                 for optimize in ("-O2", "-Os"):
                     print(_row(run, images, processor, compiler, optimize))
