@@ -45,6 +45,10 @@ _START_AT = parameters.Parameter(
 _METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: "True|False"}
 
 _EPOCH_WORDS = re.compile(r"Epoch \d+/\d+|accuracy: \S+ - loss: \S+")  # fit(verbose=2)
+_IMPORT_TENSORFLOW = """\
+from helpers.files import quiet
+with quiet():
+    import tensorflow"""
 _LONGEST_FOREIGN = 300  # of the message of an exception that is not ours
 
 
@@ -204,27 +208,29 @@ def _execute_all(folder, options):
     results = []
     pages_begun = []
     failure = ""
-    with started_kernel() as kernel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with (
+        started_kernel() as kernel,
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+        tqdm.tqdm(total=len(runs.STEPS), disable=None) as bar,
+    ):
         from helpers import pages  # takes a second, while the kernel starts
 
-        with tqdm.tqdm(total=len(runs.STEPS), disable=None) as bar:
-            for number, notebook in enumerate(runs.notebooks(), start=1):
-                started = time.monotonic()
-                if failure:
-                    status = "not run"
-                elif number < options.start_at:
-                    status = "kept"
-                else:
-                    bar.set_description(notebook.stem)
-                    failure = _execute(kernel, notebook, folder, options.values, bar)
-                    status = "failed" if failure else "done"
-                seconds = time.monotonic() - started
-                result = report.NotebookResult(notebook.stem, status, seconds)
-                results.append(result)
-                if options.pages:
-                    page = pool.submit(pages.write_page, folder, notebook.stem)
-                    pages_begun.append(page)
-                bar.update()
+        for number, notebook in enumerate(runs.notebooks(), start=1):
+            started = time.monotonic()
+            if failure:
+                status = "not run"
+            elif number < options.start_at:
+                status = "kept"
+            else:
+                bar.set_description(notebook.stem)
+                failure = _execute(kernel, notebook, folder, options.values, bar)
+                status = "failed" if failure else "done"
+            seconds = time.monotonic() - started
+            results.append(report.NotebookResult(notebook.stem, status, seconds))
+            if options.pages:
+                page = pool.submit(pages.write_page, folder, notebook.stem)
+                pages_begun.append(page)
+            bar.update()
         for page in pages_begun:
             page.result()  # raises what writing it has raised
         if options.pages:
@@ -301,7 +307,7 @@ class Kernel:
 
 @contextlib.contextmanager
 def started_kernel():
-    """Give a `Kernel` that ends with the block."""
+    """Give a `Kernel` that loads TensorFlow meanwhile; it ends with the block."""
     manager = KernelManager(
         # This Python, whatever a user has registered as python3.
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
@@ -317,6 +323,9 @@ def started_kernel():
         )
         client = manager.blocking_client()
         client.start_channels()
+        texts = [notebook.read_text("utf-8") for notebook in runs.notebooks()]
+        if any("import tensorflow" in text for text in texts):
+            client.execute(_IMPORT_TENSORFLOW, silent=True)  # saves two seconds
         yield Kernel(manager, client)
     finally:
         manager.shutdown_kernel(now=True)
