@@ -38,9 +38,11 @@ def test_emulated_processors_read_as_many_images_as_notebook_6_says():
 
 def test_memory_and_milliseconds_on_an_uno_are_those_of_the_measurements():
     time = re.search(r"sketch .* takes (\d+) milliseconds an image", MEASURED)
+    flash = re.search(r"an image and ([\d,]+) bytes of flash", MEASURED)
     ram = re.search(r"with ([\d,]+) bytes of RAM with serial port and stack", MEASURED)
-    assert f"On an emulated Uno an image takes {time[1]} milliseconds" in README
+    assert f"and an image {time[1]} milliseconds" in README
     assert f"**{ram[1]} of 2,048 bytes** of RAM are what the Arduino sketch" in README
+    assert f"the sketch takes {flash[1]} of 32,256 bytes of flash" in README
 
 
 def test_weights_are_those_that_the_stored_notebook_counts():
@@ -64,7 +66,7 @@ def test_figures_of_the_compact_network_are_those_of_the_measurements():
     mean = re.search(r"mean ± deviation \| ([\d.]+) ± ", section)[1]
     time = re.search(r"and (\d+) milliseconds an image", section)[1]
     assert f"takes {time} milliseconds an image on an emulated Uno" in README
-    assert f"smaller network reads {float(mean):.1f} % of the test images" in README
+    assert f"an int8 model it reads {float(mean):.1f} % of the test images" in README
 
 
 def test_command_of_ci_is_the_test_command_of_the_readme():
