@@ -105,6 +105,8 @@ def plain_c_files(name, layers, about=()):
     c_layers = [_c_layer(number, layer) for number, layer in enumerate(layers, 1)]
     rows, columns, channels = layers[0].input_shape
     height, width, logits = layers[-1].output_shape
+    _check_fits("The network", "layers", len(layers), 255)
+    _check_fits("An image", "rows", rows, 255)
     _check_fits("The last layer", "places of its output", height * width, 1)
     values = {
         "about": comment(about),
@@ -219,6 +221,7 @@ def _c_layer(number, layer):
     _check_fits(thing, "bytes in the rows it keeps", kept_bytes, 2**15 - 1)
     _check_fits(thing, "bytes in a row of its output", output_bytes, 2**15 - 1)
     _check_fits(thing, "channels", channels, 255)
+    _check_fits(thing, "rows in a window", rows, 254)  # pooling keeps one more
     _check_fits(thing, "bits to shift right", int(-layer.shift.min()), 31)
     return {
         "weights": layer.weights,

@@ -267,6 +267,25 @@ def test_network_with_wide_rows_is_refused():
     )
 
 
+def test_network_with_high_windows_is_refused():
+    _refused(
+        lambda layer: replace(layer, weights=np.zeros((8, 255, 1, 1), np.int8)),
+        r"Layer 1 has 255 rows in a window, but the plain C has room for 254",
+    )
+
+
+def test_network_for_high_images_is_refused():
+    _refused(
+        lambda layer: replace(layer, input_shape=(256, 28, 1)),
+        r"An image has 256 rows, but the plain C has room for 255",
+    )
+
+
+def test_network_of_too_many_layers_is_refused():
+    with pytest.raises(TutorialError, match=r"has 256 layers, .* has room for 255"):
+        c_files.plain_c_files(NAME, c_programs.random_network(4)[:1] * 256)
+
+
 def test_network_with_more_than_one_answer_is_refused():
     layers = c_programs.random_network(4)[:-2]
     with pytest.raises(TutorialError, match=r"The last layer has .* places"):
