@@ -186,7 +186,7 @@ def golden_images(labels, scores_i8):
 def _check_golden(images):
     sentence = f"{images} of 10 digits have one."
     if images < 10:
-        sentence += " More epochs or images make it read the others."
+        sentence += " More epochs or images make it read the others clearly."
     return Check("golden vectors", images == 10, sentence, notebook=4)
 
 

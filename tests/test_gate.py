@@ -169,6 +169,13 @@ def test_all_checks_refuse_a_model_that_never_answers_9(candidate):
     assert "golden vectors" in _failed_with(candidate, scores)
 
 
+def test_all_checks_refuse_a_model_that_reads_no_digit_clearly(candidate):
+    unsure = replace(candidate, scores_i8=candidate.scores_i8 // 16)
+    [check] = [check for check in unsure.checks() if not check.passed]
+    assert check.sentence.startswith("0 of 10 digits have one.")
+    assert check.sentence.endswith("read the others clearly.")
+
+
 def test_all_checks_refuse_integers_that_differ(candidate, monkeypatch):
     wrong = [np.zeros((200, 10), int)]
     monkeypatch.setattr(integer_arithmetic, "run", lambda *_: wrong)
