@@ -153,7 +153,8 @@ def _reply(port, row):
     That is `row` again if nothing comes, or something damaged. What does not belong to
     `row` is the reply to a row that was sent twice, and is ignored.
     """
-    while True:
+    deadline = time.monotonic() + port.timeout
+    while time.monotonic() < deadline:
         text = _checked(port.read_until(b"\n", _LONGEST_LINE))
         if text is None:
             return row
@@ -167,6 +168,7 @@ def _reply(port, row):
         if answer and row == 27:
             logits = [int(value) for value in answer[2].split()]
             return Answer(int(answer[1]), logits, int(answer[3]))
+    return row
 
 
 def _row_line(row, pixels_i8):

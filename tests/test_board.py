@@ -254,3 +254,10 @@ def test_board_that_starts_again_and_again_is_given_up(pretend):
     replies = itertools.cycle([_line("next 1"), _line("again 0")])
     sentence = _sentence(pretend(_line(GREETING), replies))
     assert "after 0 of 3 images (it did not confirm row " in sentence
+
+
+def test_board_that_greets_without_end_is_given_up(pretend):
+    flood = _line(GREETING) * 200_000
+    url = pretend(_line(GREETING), [flood + _line("next 1")])
+    # It would be row 1 if the board had been listened to up to the end.
+    assert "after 0 of 3 images (it did not confirm row 0)" in _sentence(url)
