@@ -11,6 +11,7 @@ STRICT = ["-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion"]
 CHECKED = [*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 C99 = ["gcc", "-std=c99", *CHECKED]
 CPP17 = ["g++", "-x", "c++", "-std=c++17", *CHECKED]
+TIMEOUT = 300  # seconds, for a program that does not end
 NAME = "mnist-cnn"  # the functions are mnist_cnn_int8_…
 
 
@@ -88,7 +89,8 @@ def write(files, folder):
 def call(folder, command, given=b""):
     """Run a command in a folder; return what it prints, and fail if it fails."""
     command = [str(part) for part in command]
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True)
+    options = {"input": given, "capture_output": True, "timeout": TIMEOUT}
+    done = subprocess.run(command, cwd=folder, **options)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout
 

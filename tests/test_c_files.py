@@ -103,7 +103,8 @@ def _call(folder, command):
     """Run a command, a list or words, and return what it prints."""
     if isinstance(command, str):
         command = command.split()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    options = {"capture_output": True, "text": True, "timeout": c_programs.TIMEOUT}
+    done = subprocess.run(command, cwd=folder, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -331,7 +332,8 @@ def test_notebook_6_program_with_interpreter_compiles(published, tmp_path):
     command += ["main.cc", folder / "mnist_cnn_int8.cc", "-o", "program"]
     _call(tmp_path, command)
     # The stub answers with zeros, so the golden vectors fail and there is no digit.
-    assert subprocess.run([tmp_path / "program"], check=False).returncode == 7
+    done = subprocess.run([tmp_path / "program"], timeout=c_programs.TIMEOUT)
+    assert done.returncode == 7
 
 
 def test_c_files_are_formatted():

@@ -189,9 +189,9 @@ def test_page_links_to_the_overview_and_as_its_notebook_does(opened):
     page = opened(STEMS[0])
     assert page.locator("nav a").all_text_contents() == ["Overview of this run"]
     page.get_by_role("link", name="2", exact=True).click()
-    assert page.url.endswith("/report/02_preprocess_data.html#end")
+    page.wait_for_url("**/report/02_preprocess_data.html#end")
     page.locator("nav a").click()
-    assert page.url.endswith("/report/index.html")
+    page.wait_for_url("**/report/index.html")
 
 
 def test_page_keeps_scripts_of_outputs(texts):
