@@ -28,7 +28,7 @@ _AGAIN = re.compile(r"again (\d+)")
 _ANSWER = re.compile(r"digit (\d), logits((?: -?\d+){10}), (\d+) microseconds")
 _BAUD = 115200
 _SECONDS_TO_START = 10  # an Uno waits two for an upload; then it tests itself
-_MOST_WAITS = 20  # for a reply, in time of an image, before the board is given up
+_MOST_WAITS = 10  # for one more row to be confirmed, before the board is given up
 _LONGEST_LINE = 200  # bytes; the sketch sends shorter ones
 
 
@@ -137,14 +137,18 @@ def read(port, image_i8):
     """
     rows = np.reshape(image_i8, (28, 28))
     row = 0
-    deadline = time.monotonic() + _MOST_WAITS * port.timeout
-    while time.monotonic() < deadline:
+    furthest = -1
+    while True:
+        if row > furthest:
+            furthest = row
+            deadline = time.monotonic() + _MOST_WAITS * port.timeout
+        if time.monotonic() > deadline:
+            raise serial.SerialTimeoutException(f"it did not confirm row {row}")
         port.write(_row_line(row, rows[row]))
         reply = _reply(port, row)
         if isinstance(reply, Answer):
             return reply
         row = reply
-    raise serial.SerialTimeoutException(f"it did not confirm row {row}")
 
 
 def _reply(port, row):

@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +38,11 @@ def pretend():
     """Return a function that starts a board which says what it is told to say.
 
     It says `first` when the port is opened and after a question mark, one of `replies`
-    to each line, and at last nothing, unless it hangs up.
+    to each line, each after `seconds`, and at last nothing, unless it hangs up.
     """
     servers = []
 
-    def start(first=b"", replies=(), hangs_up=False):
+    def start(first=b"", replies=(), hangs_up=False, seconds=0):
         server = socket.create_server(("localhost", 0))
         servers.append(server)
 
@@ -57,6 +58,7 @@ def pretend():
                     reply = next(left, b"")
                     if reply == b"" and hangs_up:
                         return
+                    time.sleep(seconds)
                     connection.sendall(reply)
 
         threading.Thread(target=serve, daemon=True).start()
@@ -244,6 +246,12 @@ def test_pulled_cable_says_how_far_the_test_came(pretend):
     sentence = _sentence(url, patience=5)  # so that no row is sent twice
     assert "stopped answering after 1 of 3 images (" in sentence
     assert "what was published is untouched" in sentence
+
+
+def test_slow_board_that_confirms_each_row_in_time_is_not_given_up(pretend):
+    url = pretend(_line(GREETING), _answers(7, range(10), 1), seconds=0.16)
+    found = board.test(url, "n", SHA256, IMAGES[:1], LABELS[:1], LOGITS[:1], 0.2)
+    assert found.images == 1
 
 
 def test_board_that_falls_silent_is_given_up(pretend):
