@@ -299,6 +299,7 @@ class Kernel:
             km=self.manager,
             progress_bar=False,
             stdout_file=output,
+            iopub_timeout=60,  # for what a cell shows; 4 s can be few on a busy PC
             request_save_on_cell_execute=False,  # 650 savings took 8 s
         )
         forget = "get_ipython().reset()"

@@ -217,6 +217,20 @@ def test_kernel_that_dies_is_told_within_seconds_and_leaves_no_process(house):
     assert time.monotonic() - begun < 30 and house.processes() == []
 
 
+LATE = """---
+sys.stdout.flush_timeout = sys.stderr.flush_timeout = 0
+get_ipython().kernel.iopub_thread.io_loop.add_callback(time.sleep, 6)
+"""
+
+
+def test_what_a_cell_shows_late_is_waited_for(tmp_path):
+    # As on a busy computer: the cell has ended, and what it shows is on its way.
+    notebooks = dict(stand_ins.CELLS)
+    notebooks["01_load_dataset"] += LATE
+    result = stand_ins.House(tmp_path, notebooks).command("--no-pages")
+    assert result.returncode == 0, result.stderr
+
+
 def papermill_error(name, text):
     return PapermillExecutionError(0, 1, "", ename=name, evalue=text, traceback=[])
 
