@@ -356,7 +356,6 @@ def _client(options):
         dashboard_address="127.0.0.1:0",  # a free port
         preload=[_IGNORE_CTRL_C],
         silence_logs=logging.CRITICAL,
-        timeout=10,
     )
 
 
