@@ -64,6 +64,15 @@ def no_windows(monkeypatch):
     monkeypatch.setattr(figures, "table", lambda columns, rows: None)
 
 
+# Notebook 3.
+
+
+def test_two_layers_equal_one_unless_there_is_a_relu_between_them(capsys):
+    run_cells(notebook_cells(3, "two-layers"))
+    without, with_relu = capsys.readouterr().out.splitlines()
+    assert without.endswith("True") and with_relu.endswith("False")
+
+
 # Notebook 4.
 
 
@@ -100,8 +109,8 @@ def test_large_learning_rate_jumps_higher_each_time():
 
 def test_untrained_loss_is_ln_10_only_if_pixels_are_divided(small):
     page = run_cells(notebook_cells(4, "untrained-loss"), **small)
-    assert page["divided"] == pytest.approx(np.log(10), abs=0.1)
-    assert page["undivided"] > 20
+    assert page["loss_divided"] == pytest.approx(np.log(10), abs=0.1)
+    assert page["loss_undivided"] > 20
 
 
 def test_nudged_weight_changes_the_loss_by_its_slope(small):
@@ -139,6 +148,27 @@ def test_network_that_saw_varied_images_reads_more_shifted_ones(small):
     (_, normal, shifted), (_, varied_normal, varied_shifted) = page["rows"]
     assert abs(percent(normal) - percent(varied_normal)) < 5
     assert percent(varied_shifted) > percent(shifted) + 20
+
+
+def test_undivided_pixels_are_read_worse_after_as_many_steps(small):
+    small["train_images"] = np.tile(small["train_images"], (3, 1, 1, 1))
+    small["train_labels"] = np.tile(small["train_labels"], 3)
+    cells = notebook_cells(4, "pipeline")[:1]  # random_contrast
+    cells += notebook_cells(4, "experiment")
+    cells += notebook_cells(4, "one-epoch")
+    cells += notebook_cells(4, "undivided")
+    page = run_cells(cells, **small)
+    _, normal, _ = page["rows"][0]
+    assert 30 < 100 * page["on_undivided"] < percent(normal) - 3
+
+
+def test_ten_steps_on_batches_get_further_than_one_on_all(capsys):
+    page = one_weight()
+    batches = run_cells(notebook_cells(4, "batches-of-10"), **page)
+    assert f"batches of 10: w {batches['w']:.2f}" in capsys.readouterr().out
+    bottom = (page["x"] @ page["y"]) / (page["x"] @ page["x"])
+    at_once = -0.05 * page["gradient"](0.0, page["x"], page["y"])
+    assert abs(batches["w"] - bottom) < 0.3 * abs(at_once - bottom)
 
 
 def test_best_epoch_is_counted_from_1(capsys):
@@ -495,6 +525,13 @@ def test_made_up_photograph_is_read_as_the_digit_that_it_shows(sample, candidate
     assert page["image_i8"].dtype == np.int8
     assert page["image_i8"].min() == -128  # dark paper
     assert page["photo_scores"].argmax() == sample["test_labels"][0]
+
+
+def test_first_half_of_the_test_images_is_harder_in_the_stored_run():
+    first, second = re.findall(r": (\d+)", stored(6, "halves"))
+    right = re.search(r": ([\d,]+) of 10,000", stored(6, "right-answers"))[1]
+    assert int(first) > 1.3 * int(second)
+    assert int(first) + int(second) == 10_000 - int(right.replace(",", ""))
 
 
 def test_python_beside_the_c_is_that_of_notebook_5():
