@@ -4,7 +4,7 @@ nbconvert's lab template makes the pages, ``pages.html.j2`` and ``pages.css`` ex
 Each page is one file that loads nothing from anywhere.
 
 Tags of cells that matter here: ``report-figure`` (the overview shows it), and ``strip``
-(a row of many small pictures: on a phone it scrolls, where other figures shrink).
+(many small pictures, or numbers: on a phone it scrolls, where other figures shrink).
 """
 
 import base64
