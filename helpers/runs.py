@@ -28,7 +28,7 @@ from helpers.files import (
 from helpers.parameters import check_name, declared
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOTEBOOKS = REPOSITORY / "notebooks"
+NOTEBOOKS = Path(os.environ.get("NOTEBOOKS_DIR") or REPOSITORY / "notebooks").resolve()
 STEPS = (  # the six notebooks; a copy beside them, by any other name, is none
     "01_load_dataset",
     "02_preprocess_data",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -317,6 +318,16 @@ def test_notebooks_are_the_six_and_copies_are_named_apart(notebooks):
     stored = sorted((runs.REPOSITORY / "notebooks").glob("0*.ipynb"))
     assert [path.name for path in runs.notebooks()] == [path.name for path in stored]
     assert runs.other_notebooks() == copies
+
+
+def test_notebooks_may_be_in_a_folder_that_the_environment_names(notebooks, tmp_path):
+    told = "from helpers import runs; print(*runs.notebooks(), sep='\\n')"
+    environment = os.environ | {"NOTEBOOKS_DIR": str(notebooks)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], env=environment, capture_output=True, text=True
+    )
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert len(paths) == 6 and {path.parent for path in paths} == {notebooks.resolve()}
 
 
 def test_notebook_that_was_renamed_is_found_by_its_number(notebooks):
