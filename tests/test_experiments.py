@@ -25,6 +25,7 @@ from helpers import (
     c_templates,
     camera,
     figures,
+    integer_arithmetic,
     photograph,
     processors,
     quantization,
@@ -232,6 +233,7 @@ def quantized(sample, trained, models):
         "calibration_data": sample["train_images"][:100] / np.float32(128),
         "convolutions": [layer for layer in trained().layers if "conv" in layer.name],
         "figures": figures,
+        "integer_arithmetic": integer_arithmetic,
         "quantization": quantization,
         "report": report,
         "tflite": tflite,
@@ -271,6 +273,8 @@ def test_bad_calibration_ruins_the_model_without_an_error(quantized):
     # The digit 1 alone: the range of the logits is about half as wide.
     usual = logits_scale(page["candidate"])
     narrow = logits_scale(page["models"]["only the digit 1"])
+    told = [float(row[3]) for row in page["rows"][:2]]
+    assert told == pytest.approx([usual, narrow], abs=0.0005)
     assert 0.35 < narrow / usual < 0.75
     # Divided twice: most images get the same answer.
     scores = tflite.LiteRT(page["models"]["divided twice"]).run(page["judged_i8"])
@@ -528,7 +532,7 @@ def test_made_up_photograph_is_read_as_the_digit_that_it_shows(sample, candidate
 
 
 def test_first_half_of_the_test_images_is_harder_in_the_stored_run():
-    first, second = re.findall(r": (\d+)", stored(6, "halves"))
+    first, second = re.findall(r":\s+(\d+)", stored(6, "halves"))
     right = re.search(r": ([\d,]+) of 10,000", stored(6, "right-answers"))[1]
     assert int(first) > 1.3 * int(second)
     assert int(first) + int(second) == 10_000 - int(right.replace(",", ""))
