@@ -416,7 +416,7 @@ def page(table):
         compared=compared,
         statuses=table["status"].value_counts().to_dict(),
         means=list(means.itertuples()),
-        chart=_as_svg(chart(means)),
+        charts=_as_svg(draw_charts(table, means)),
         columns=[name for name in table if name in differing or name in always],
         rows=table.where(table.notna(), "").to_dict("records"),
     )
@@ -438,11 +438,16 @@ def means_over_seeds(table, compared):
     return means.dropna(subset="mean").sort_values("mean", ascending=False)
 
 
-def chart(means):
-    """Return a figure of `means_over_seeds` with their deviations."""
-    figure = Figure((7, 2 + len(means) / 3), layout="constrained")
-    ax = figure.subplots()
-    ax.errorbar(
+def draw_charts(table, means):
+    """Return a figure: accuracy against bytes of runs, and `means_over_seeds`."""
+    figure = Figure((7, 5 + len(means) / 3), layout="constrained")
+    above, below = figure.subplots(2)
+    bytes_of_models = table["model_bytes"].astype(float)
+    accuracy = table["int8_accuracy"].astype(float)
+    above.plot(bytes_of_models, accuracy, "o", color=figures.BLUE)
+    above.set(xlabel="bytes of the model", ylabel="int8 accuracy (%)")
+    above.ticklabel_format(useOffset=False)  # bytes whole, not as a sum
+    below.errorbar(
         x=means["mean"],
         y=means.index,
         xerr=means["deviation"],
@@ -450,8 +455,8 @@ def chart(means):
         capsize=4,
         color=figures.BLUE,
     )
-    ax.invert_yaxis()  # the best above
-    ax.set(xlabel="int8 accuracy (%), mean ± standard deviation over seeds")
+    below.invert_yaxis()  # the best above
+    below.set(xlabel="int8 accuracy (%), mean ± standard deviation over seeds")
     return figure
 
 

@@ -406,9 +406,18 @@ def test_means_over_seeds_have_standard_deviations_best_first(compared):
     assert np.isnan(found["deviation"].iloc[2])
 
 
+def test_chart_draws_accuracy_against_bytes(compared):
+    means = sweep.means_over_seeds(compared, ["head"])
+    above, _ = sweep.draw_charts(compared, means).axes
+    ended = compared.dropna(subset=["int8_accuracy"])
+    drawn = above.lines[0].get_xydata()
+    drawn = drawn[~np.isnan(drawn).any(axis=1)]
+    assert drawn.tolist() == ended[["model_bytes", "int8_accuracy"]].values.tolist()
+
+
 def test_chart_draws_the_means_with_their_deviations(compared):
     means = sweep.means_over_seeds(compared, ["head"])
-    [ax] = sweep.chart(means).axes
+    _, ax = sweep.draw_charts(compared, means).axes
     points, _, [bars] = ax.containers[0]
     assert list(points.get_xdata()) == list(means["mean"])
     names = [label.get_text() for label in ax.get_yticklabels()]
