@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import tqdm
 from jupyter_client import BlockingKernelClient, KernelManager
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from helpers import datasets, parameters, report, runs
 from helpers.files import TutorialError, check_temporary_folder, explained
@@ -276,6 +276,18 @@ class EpochsOnBar:
 # ---------------------------------------------------------------------- the kernel
 
 
+class ThisPython(KernelSpecManager):
+    """Knows one kernel, this Python, whatever a user has registered as ``python3``.
+
+    Jupyter's own search would import ipykernel here, too, and with it a debugger.
+    """
+
+    def get_kernel_spec(self, kernel_name):
+        """Return how to start a kernel; its name does not matter."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f"]
+        return KernelSpec(argv=[*command, "{connection_file}"], language="python")
+
+
 @dataclass(frozen=True)
 class Kernel:
     """The one kernel in which all notebooks run."""
@@ -310,8 +322,7 @@ class Kernel:
 def started_kernel():
     """Give a `Kernel` that loads TensorFlow meanwhile; it ends with the block."""
     manager = KernelManager(
-        # This Python, whatever a user has registered as python3.
-        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+        kernel_spec_manager=ThisPython(),
         client_class="jupyter_client.AsyncKernelClient",  # papermill needs it
     )
     try:
