@@ -138,27 +138,26 @@ def test_network_on_500_images_learns_them_by_heart(small):
     assert min(loss) < 0.9 * loss[-1]  # it fell, and rose again
 
 
-def test_network_that_saw_varied_images_reads_more_shifted_ones(small):
+def one_epoch(small, *tags):
+    """Run the cells that train two networks for one epoch, and those of `tags`."""
     # As many images as on the page; each is varied anew.
     small["train_images"] = np.tile(small["train_images"], (3, 1, 1, 1))
     small["train_labels"] = np.tile(small["train_labels"], 3)
     cells = notebook_cells(4, "pipeline")[:1]  # random_contrast
-    cells += notebook_cells(4, "experiment")
-    cells += notebook_cells(4, "one-epoch")
-    page = run_cells(cells, **small)
+    for tag in ("experiment", "one-epoch", *tags):
+        cells += notebook_cells(4, tag)
+    return run_cells(cells, **small)
+
+
+def test_network_that_saw_varied_images_reads_more_shifted_ones(small):
+    page = one_epoch(small)
     (_, normal, shifted), (_, varied_normal, varied_shifted) = page["rows"]
     assert abs(percent(normal) - percent(varied_normal)) < 5
     assert percent(varied_shifted) > percent(shifted) + 20
 
 
 def test_undivided_pixels_are_read_worse_after_as_many_steps(small):
-    small["train_images"] = np.tile(small["train_images"], (3, 1, 1, 1))
-    small["train_labels"] = np.tile(small["train_labels"], 3)
-    cells = notebook_cells(4, "pipeline")[:1]  # random_contrast
-    cells += notebook_cells(4, "experiment")
-    cells += notebook_cells(4, "one-epoch")
-    cells += notebook_cells(4, "undivided")
-    page = run_cells(cells, **small)
+    page = one_epoch(small, "undivided")
     _, normal, _ = page["rows"][0]
     assert 30 < 100 * page["on_undivided"] < percent(normal) - 3
 
